@@ -1,0 +1,132 @@
+"""Time: the clock every part receives, the loop that does something again and again, exponential backoff.
+
+Nothing below reads the system's clock by itself. Under a simulated event loop `SystemClock` already runs on simulated
+time as far as waiting goes; `LoopClock` makes the wall clock follow the loop as well.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+
+class Clock(Protocol):
+    """Where a part gets its time from."""
+
+    def now(self) -> float:
+        """Return the wall clock: Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back; comparable within one process only."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return the running loop's time, so that it agrees with timers, simulated or not."""
+        return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True)
+class LoopClock:
+    """A clock whose wall time is an epoch plus the loop's time; for simulated runs."""
+
+    epoch: float = 1_700_000_000.0
+
+    def now(self) -> float:
+        """Return the epoch plus the loop's time, in Unix seconds."""
+        return self.epoch + asyncio.get_running_loop().time()
+
+    def monotonic(self) -> float:
+        """Return the loop's time."""
+        return asyncio.get_running_loop().time()
+
+
+async def every(
+    period_seconds: float,
+    step: Callable[[], Awaitable[None]],
+    *,
+    name: str,
+    rng: random.Random,
+    jitter: float = 0.0,
+) -> None:
+    """Run `step` forever, the next turn `period_seconds` after the last one's end.
+
+    The wait is stretched by a random factor in [1, 1 + jitter]. A failing step is logged and tried again at the next
+    turn: expected failures belong inside `step`, so whatever arrives here is worth a traceback but not the node.
+    """
+    while True:
+        try:
+            await step()
+        except Exception:
+            log.exception("%s failed; next try in %gs", name, period_seconds)
+        await asyncio.sleep(period_seconds * (1 + jitter * rng.random()))
+
+
+@dataclass
+class Backoff:
+    """Exponential backoff by key, as client-go's `flowcontrol.Backoff`: doubling, capped, forgotten after a while.
+
+    Args:
+        initial_seconds: the first delay of a key.
+        max_seconds: no delay is longer.
+        forget_after_seconds: a key unused for this long since its last update starts again; twice the maximum by default.
+    """
+
+    initial_seconds: float
+    max_seconds: float
+    forget_after_seconds: float | None = None
+    _entries: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def get(self, key: str) -> float:
+        """Return the current delay of a key in seconds; 0 for one never advanced."""
+        return self._entries.get(key, (0.0, 0.0))[0]
+
+    def advance(self, key: str, *, now: float) -> float:
+        """Move a key to its next delay as of `now` (any clock, always the same) and return it."""
+        delay, updated = self._entries.get(key, (0.0, now))
+        delay = self.initial_seconds if delay == 0 or self._expired(updated, now) else delay * 2
+        delay = min(delay, self.max_seconds)
+        self._entries[key] = (delay, now)
+        return delay
+
+    def waits_since_update(self, key: str, *, now: float) -> bool:
+        """Tell whether `now` still lies within the key's delay, counted from its last advance."""
+        return self.remaining(key, since=self._entries.get(key, (0.0, 0.0))[1], now=now) > 0
+
+    def remaining(self, key: str, *, since: float, now: float) -> float:
+        """Return how many seconds of the key's delay, counted from `since`, are left; 0 when none or expired."""
+        delay, updated = self._entries.get(key, (0.0, 0.0))
+        if delay == 0 or self._expired(updated, now):
+            return 0.0
+        return max(0.0, delay - (now - since))
+
+    def expired(self, key: str, *, now: float, since: float) -> bool:
+        """Tell whether the key's last update lies so long before `since` that it starts again."""
+        _, updated = self._entries.get(key, (0.0, now))
+        return since - updated > self._forget_after
+
+    def reset(self, key: str) -> None:
+        """Forget a key."""
+        self._entries.pop(key, None)
+
+    def collect(self, *, now: float) -> None:
+        """Forget every key that has expired."""
+        self._entries = {k: e for k, e in self._entries.items() if not self._expired(e[1], now)}
+
+    @property
+    def _forget_after(self) -> float:
+        return self.forget_after_seconds if self.forget_after_seconds is not None else 2 * self.max_seconds
+
+    def _expired(self, updated: float, now: float) -> bool:
+        return now - updated > self._forget_after

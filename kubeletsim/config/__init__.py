@@ -1,0 +1,1 @@
+"""KubeletConfiguration v1beta1: schema, defaults, validation, loading."""

@@ -1,0 +1,1 @@
+"""Generated from proto/ by `make proto`; committed so that users need no compiler."""

@@ -1,0 +1,1 @@
+"""Pods: sources, the decisions about them, the workers that carry them out."""

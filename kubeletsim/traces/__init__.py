@@ -1,0 +1,1 @@
+"""The embedded trace back end: OTLP receiver, store, terminal tree."""

@@ -1,0 +1,1 @@
+"""What keeps the node clean and known: garbage collection and the runtime check."""
