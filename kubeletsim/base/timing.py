@@ -75,12 +75,15 @@ async def every(
 
 @dataclass
 class Backoff:
-    """Exponential backoff by key, as client-go's `flowcontrol.Backoff`: doubling, capped, forgotten after a while.
+    """Exponential backoff by key, as client-go's `util/flowcontrol/backoff.go`: doubling, capped, forgotten in time.
+
+    An "event" is the moment a delay counts from, such as a container's end. All times are of one clock, in seconds.
 
     Args:
-        initial_seconds: the first delay of a key.
+        initial_seconds: the first delay of a key, never above the maximum.
         max_seconds: no delay is longer.
-        forget_after_seconds: a key unused for this long since its last update starts again; twice the maximum by default.
+        forget_after_seconds: an event this long after the key's last advance starts again;
+            twice the maximum by default.
     """
 
     initial_seconds: float
@@ -92,29 +95,22 @@ class Backoff:
         """Return the current delay of a key in seconds; 0 for one never advanced."""
         return self._entries.get(key, (0.0, 0.0))[0]
 
-    def advance(self, key: str, *, now: float) -> float:
-        """Move a key to its next delay as of `now` (any clock, always the same) and return it."""
+    def advance(self, key: str, *, now: float, event: float | None = None) -> float:
+        """Move a key to its next delay, for an event that is `now` unless given, and return that delay."""
         delay, updated = self._entries.get(key, (0.0, now))
-        delay = self.initial_seconds if delay == 0 or self._expired(updated, now) else delay * 2
+        event = now if event is None else event
+        delay = self.initial_seconds if delay == 0 or self._expired(updated, event) else delay * 2
         delay = min(delay, self.max_seconds)
         self._entries[key] = (delay, now)
         return delay
 
-    def waits_since_update(self, key: str, *, now: float) -> bool:
-        """Tell whether `now` still lies within the key's delay, counted from its last advance."""
-        return self.remaining(key, since=self._entries.get(key, (0.0, 0.0))[1], now=now) > 0
-
-    def remaining(self, key: str, *, since: float, now: float) -> float:
-        """Return how many seconds of the key's delay, counted from `since`, are left; 0 when none or expired."""
+    def remaining(self, key: str, *, now: float, event: float | None = None) -> float:
+        """Return the seconds left of a key's delay, counted from the event or else from the key's last advance."""
         delay, updated = self._entries.get(key, (0.0, 0.0))
-        if delay == 0 or self._expired(updated, now):
+        event = updated if event is None else event
+        if delay == 0 or self._expired(updated, event):
             return 0.0
-        return max(0.0, delay - (now - since))
-
-    def expired(self, key: str, *, now: float, since: float) -> bool:
-        """Tell whether the key's last update lies so long before `since` that it starts again."""
-        _, updated = self._entries.get(key, (0.0, now))
-        return since - updated > self._forget_after
+        return max(0.0, delay - (now - event))
 
     def reset(self, key: str) -> None:
         """Forget a key."""
@@ -122,11 +118,8 @@ class Backoff:
 
     def collect(self, *, now: float) -> None:
         """Forget every key that has expired."""
-        self._entries = {k: e for k, e in self._entries.items() if not self._expired(e[1], now)}
+        self._entries = {key: entry for key, entry in self._entries.items() if not self._expired(entry[1], now)}
 
-    @property
-    def _forget_after(self) -> float:
-        return self.forget_after_seconds if self.forget_after_seconds is not None else 2 * self.max_seconds
-
-    def _expired(self, updated: float, now: float) -> bool:
-        return now - updated > self._forget_after
+    def _expired(self, updated: float, event: float) -> bool:
+        limit = 2 * self.max_seconds if self.forget_after_seconds is None else self.forget_after_seconds
+        return event - updated > limit

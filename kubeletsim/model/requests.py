@@ -1,6 +1,7 @@
 """What a kubelet asks of a runtime: the sandbox and container configurations, field by field as in CRI v1.
 
-`pods/requests.py` fills these in, `clients/cri_convert.py` puts them on the wire. A None or empty field is absent there.
+`pods/requests.py` fills these in, `clients/cri_convert.py` puts them on the wire. A None or
+empty field is absent there.
 """
 
 from collections.abc import Mapping
