@@ -1,0 +1,54 @@
+"""The `kubeletsim` command: gathers the subcommands and turns errors into lines and exit codes.
+
+Exit codes: 0 done, 1 failed while running, 2 bad arguments or configuration with one line a fault.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kubeletsim.cli import config, demo, run, traces
+from kubeletsim.model.errors import ConfigError, KubeletSimError
+
+app = typer.Typer(
+    name="kubeletsim",
+    help="A kubelet you can run anywhere for the sake of its traces.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.add_typer(config.app, name="config")
+app.add_typer(traces.app, name="traces")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"kubeletsim {version('kubeletsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """A kubelet you can run anywhere for the sake of its traces."""
+
+
+def main() -> None:
+    """Run a command; every expected failure ends in a line on stderr and an exit code, never in a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        print(f"kubeletsim: {error}".replace("\n", "\nkubeletsim: "), file=sys.stderr)
+        sys.exit(2)
+    except KubeletSimError as error:
+        print(f"kubeletsim: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of our output went away, as `| head` does: nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(1)
