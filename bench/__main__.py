@@ -1,0 +1,65 @@
+"""`python -m bench [group …]`: measure, and print one table."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import cri, imports, node, spans
+from bench.figure import Figure
+
+GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
+    "imports": imports.figures,
+    "spans": spans.figures,
+    "cri": cri.figures,
+    "node": node.figures,
+}
+
+
+async def _gather(source: AsyncIterator[Figure]) -> list[Figure]:
+    return [figure async for figure in source]
+
+
+def measure(group: str) -> list[Figure]:
+    """Run one group of benchmarks."""
+    source = GROUPS[group]()
+    return asyncio.run(_gather(source)) if isinstance(source, AsyncIterator) else list(source)
+
+
+def table(figures: list[Figure]) -> Table:
+    """Draw the figures."""
+    drawn = Table(title="kubeletsim, measured now", title_justify="left")
+    for heading, justify in (
+        ("what", "left"),
+        ("value", "right"),
+        ("beside", "left"),
+        ("ratio", "right"),
+        ("", "left"),
+    ):
+        drawn.add_column(heading, justify="right" if justify == "right" else "left")
+    for figure in figures:
+        other = f"{figure.other:,.3g} {figure.unit}  {figure.beside}" if figure.other is not None else figure.beside
+        ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
+        verdict = {None: "", True: f"[green]kept[/] {figure.limit}", False: f"[red]MISSED[/] {figure.limit}"}[
+            figure.kept
+        ]
+        drawn.add_row(figure.what, f"{figure.value:,.3g} {figure.unit}", other, ratio, verdict)
+    return drawn
+
+
+def main() -> None:
+    """Measure the named groups, or all."""
+    wanted = sys.argv[1:] or list(GROUPS)
+    if unknown := [name for name in wanted if name not in GROUPS]:
+        sys.exit(f"bench: no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    progress, figures = Console(stderr=True), []
+    for group in wanted:
+        with progress.status(f"measuring {group} …"):
+            figures += measure(group)
+    Console(width=None if sys.stdout.isatty() else 160).print(table(figures))
+
+
+if __name__ == "__main__":
+    main()

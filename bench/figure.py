@@ -1,0 +1,31 @@
+"""A figure: something measured, beside what it is compared with in the same run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the table."""
+
+    what: str
+    value: float
+    unit: str
+    beside: str = ""
+    """What it is compared with, in words."""
+    other: float | None = None
+    """The other's value in the same unit, measured in the same run; a quoted one says so in `beside`."""
+    limit: str = ""
+    """The promise this figure stands for, if there is one: `<= 80`."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Return value / other."""
+        return self.value / self.other if self.other else None
+
+    @property
+    def kept(self) -> bool | None:
+        """Tell whether the promise holds; None without one."""
+        if not self.limit:
+            return None
+        comparison, bound = self.limit.split()
+        return self.value <= float(bound) if comparison == "<=" else self.value >= float(bound)
