@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from kubeletsim.model.runtime import ImageID, PodUID
+from kubeletsim.model.ids import NO_IMAGE, ImageID, PodUID
 
 
 class NamespaceMode(Enum):
@@ -106,6 +106,7 @@ class SandboxSecurityContext:
     supplemental_groups_strict: bool = False
     privileged: bool = False
     seccomp: SecurityProfile | None = None
+    apparmor: SecurityProfile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +211,7 @@ class ContainerSecurityContext:
 
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
+    add_ambient_capabilities: tuple[str, ...] = ()
     privileged: bool = False
     namespace_options: NamespaceOptions = NamespaceOptions()
     selinux: SELinuxOption | None = None
@@ -233,7 +235,7 @@ class ContainerConfig:
     name: str
     attempt: int = 0
     image: ImageSpec
-    image_id: ImageID = ImageID("")
+    image_id: ImageID = NO_IMAGE
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     working_dir: str = ""

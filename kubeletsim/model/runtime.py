@@ -7,12 +7,13 @@ in CRI, 0 where they have not happened.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
 
-PodUID = NewType("PodUID", str)
-SandboxID = NewType("SandboxID", str)
-ContainerID = NewType("ContainerID", str)
-ImageID = NewType("ImageID", str)
+from kubeletsim.model.ids import NO_IMAGE
+from kubeletsim.model.ids import ContainerID as ContainerID
+from kubeletsim.model.ids import ImageID as ImageID
+from kubeletsim.model.ids import PodUID as PodUID
+from kubeletsim.model.ids import SandboxID as SandboxID
+from kubeletsim.model.requests import LinuxResources, Mount
 
 
 class SandboxState(Enum):
@@ -130,11 +131,20 @@ class Container:
     state: ContainerState
     image: str = ""
     """The image's reference as it was asked for."""
-    image_id: ImageID = ImageID("")
+    image_id: ImageID = NO_IMAGE
     image_ref: str = ""
     created_at: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerUser:
+    """Who a container's first process runs as: CRI's LinuxContainerUser."""
+
+    uid: int
+    gid: int
+    supplemental_groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +160,7 @@ class ContainerStatus:
     finished_at: int = 0
     exit_code: int = 0
     image: str = ""
-    image_id: ImageID = ImageID("")
+    image_id: ImageID = NO_IMAGE
     image_ref: str = ""
     reason: str = ""
     message: str = ""
@@ -158,6 +168,12 @@ class ContainerStatus:
     annotations: Mapping[str, str] = field(default_factory=dict)
     log_path: str = ""
     info: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    resources: LinuxResources | None = None
+    """The limits in force; None where the runtime does not report them."""
+    user: ContainerUser | None = None
+    stop_signal: int = 0
+    """CRI's Signal number; 0 where the runtime does not report it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

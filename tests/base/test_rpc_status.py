@@ -48,8 +48,10 @@ def test_codes_are_spelled_as_in_go(code: grpc.StatusCode, spelling: str) -> Non
         (
             C.UNAVAILABLE,
             NO_FILE,
-            'connection error: desc = "transport: Error while dialing: dial unix /run/a b.sock: connect: '
-            'no such file or directory"',
+            (
+                'connection error: desc = "transport: Error while dialing: dial unix /run/a b.sock: connect: '
+                'no such file or directory"'
+            ),
         ),
         (
             C.UNAVAILABLE,
@@ -60,8 +62,10 @@ def test_codes_are_spelled_as_in_go(code: grpc.StatusCode, spelling: str) -> Non
         (
             C.UNAVAILABLE,
             DIAL + "UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: Connection refused",
-            'connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: '
-            'connection refused"',
+            (
+                'connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: '
+                'connection refused"'
+            ),
         ),
         (C.UNKNOWN, None, ""),
     ],
