@@ -171,6 +171,7 @@ class SpanPipeline(SpanProcessor):
     def _send_all(self) -> None:
         while (batch := self._next_batch()) is not None:
             result = self._sender.send(batch, timeout_seconds=self._timeout_seconds, stopping=self._stopping)
+            self._complaints.tell(result)
             with self._changed:
                 if self._abandoned:
                     return
@@ -180,7 +181,6 @@ class SpanPipeline(SpanProcessor):
                 if result.failed and self._stopping.is_set():
                     self._drop_batches()  # a receiver that failed now will not take the rest either
                 self._changed.notify_all()
-            self._complaints.tell(result)
 
     def _next_batch(self) -> EncodedBatch | None:
         with self._changed:
