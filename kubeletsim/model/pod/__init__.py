@@ -1,5 +1,7 @@
 """Pods as a kubelet reads them, on lightkube's structs: identity, restarts, resources, defaults, validation, JSON."""
 
+from kubeletsim.model.pod.decode import decode_pod, pod_json
+from kubeletsim.model.pod.defaults import set_defaults
 from kubeletsim.model.pod.identity import (
     API_SOURCE,
     CONFIG_HASH_ANNOTATION,
@@ -37,6 +39,7 @@ from kubeletsim.model.pod.identity import (
     uses_host_network,
     with_metadata,
 )
+from kubeletsim.model.pod.resources import QOSClass, container_amounts, pod_amounts, qos_class
 from kubeletsim.model.pod.restarts import (
     RestartPolicy,
     RestartRuleAction,
@@ -45,6 +48,7 @@ from kubeletsim.model.pod.restarts import (
     pod_restart_policy,
     restarts_on_exit,
 )
+from kubeletsim.model.pod.validation import validate, validate_static
 
 __all__ = [
     "API_SOURCE",
@@ -57,13 +61,16 @@ __all__ = [
     "MINIMUM_GRACE_SECONDS",
     "SYSTEM_CRITICAL_PRIORITY",
     "AnyContainer",
+    "QOSClass",
     "RestartPolicy",
     "RestartRuleAction",
     "all_containers",
     "annotations",
+    "container_amounts",
     "container_field_path",
     "container_hash",
     "container_restart_policy",
+    "decode_pod",
     "describe",
     "ephemeral_containers",
     "find_container",
@@ -77,15 +84,21 @@ __all__ = [
     "labels",
     "matching_restart_rule",
     "metadata",
+    "pod_amounts",
+    "pod_json",
     "pod_name",
     "pod_namespace",
     "pod_restart_policy",
     "pod_source",
     "pod_uid",
+    "qos_class",
     "regular_containers",
     "restarts_on_exit",
+    "set_defaults",
     "spec",
     "termination_grace_seconds",
     "uses_host_network",
+    "validate",
+    "validate_static",
     "with_metadata",
 ]

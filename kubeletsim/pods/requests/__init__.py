@@ -1,0 +1,53 @@
+"""What a pod's spec becomes for the runtime: sandbox, containers, images, and the files they need on the node. Pure."""
+
+from kubeletsim.pods.requests.container import container_annotations, container_config
+from kubeletsim.pods.requests.files import (
+    ExpectedPath,
+    HostPathPlan,
+    PlannedDirectory,
+    PlannedFile,
+    effective_pod_ips,
+    plan_container_files,
+    plan_pod_files,
+)
+from kubeletsim.pods.requests.images import image_spec, with_default_tag
+from kubeletsim.pods.requests.names import dns_warnings
+from kubeletsim.pods.requests.node import (
+    CONTAINER_NAME_LABEL,
+    POD_NAME_LABEL,
+    POD_NAMESPACE_LABEL,
+    POD_UID_LABEL,
+    NodeFacts,
+    RequestError,
+    container_dir,
+    container_log_path,
+    pod_dir,
+    pod_log_dir,
+)
+from kubeletsim.pods.requests.sandbox import sandbox_config
+
+__all__ = [
+    "CONTAINER_NAME_LABEL",
+    "POD_NAMESPACE_LABEL",
+    "POD_NAME_LABEL",
+    "POD_UID_LABEL",
+    "ExpectedPath",
+    "HostPathPlan",
+    "NodeFacts",
+    "PlannedDirectory",
+    "PlannedFile",
+    "RequestError",
+    "container_annotations",
+    "container_config",
+    "container_dir",
+    "container_log_path",
+    "dns_warnings",
+    "effective_pod_ips",
+    "image_spec",
+    "plan_container_files",
+    "plan_pod_files",
+    "pod_dir",
+    "pod_log_dir",
+    "sandbox_config",
+    "with_default_tag",
+]

@@ -1,0 +1,95 @@
+"""A container's mounts: its volumes, /etc/hosts, the termination log, in upstream's order.
+
+A subPath is joined to its volume's directory; upstream bind-mounts it first, lest a container swap it for a link.
+Upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in pkg/kubelet/kuberuntime/kuberuntime_container.go.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from lightkube.models.core_v1 import Pod, Volume, VolumeMount
+
+from kubeletsim.model.errors import go_quote
+from kubeletsim.model.pod import AnyContainer, pod_uid, spec, uses_host_network
+from kubeletsim.model.requests import ImageSpec, Mount, MountPropagation
+from kubeletsim.pods.requests.environment import expand_strictly
+from kubeletsim.pods.requests.files import mounts_hosts_file, volume_path
+from kubeletsim.pods.requests.node import NodeFacts, RequestError, container_dir, hosts_path
+
+PROPAGATIONS = {
+    None: MountPropagation.PRIVATE,
+    "None": MountPropagation.PRIVATE,
+    "HostToContainer": MountPropagation.HOST_TO_CONTAINER,
+    "Bidirectional": MountPropagation.BIDIRECTIONAL,
+}
+UNRELABELLED = ("hostPath", "nfs", "iscsi", "cephfs", "glusterfs")
+"""Volume sources whose SELinux labels are not the kubelet's to change."""
+
+
+def container_mounts(
+    pod: Pod,
+    container: AnyContainer,
+    *,
+    envs: Mapping[str, str],
+    pod_ips: Sequence[str],
+    node: NodeFacts,
+    termination_log_id: str,
+    image_volumes: Mapping[str, ImageSpec],
+) -> tuple[Mount, ...]:
+    """Return the container's mounts.
+
+    Raises:
+        RequestError: a mount names no volume, or its subPathExpr has a variable without a value.
+    """
+    volumes = {volume.name: volume for volume in spec(pod).volumes or []}
+    mounts = []
+    for mount in container.volumeMounts or []:
+        if mount.name not in volumes:
+            raise RequestError(f"cannot find volume {go_quote(mount.name)} to mount into container {container.name}")
+        volume = volumes[mount.name]
+        if volume.image is not None:
+            mounts.append(_image_mount(mount, volume, image_volumes))
+        else:
+            mounts.append(_volume_mount(pod, mount, volume, envs=envs, node=node))
+    uid = pod_uid(pod)
+    if mounts_hosts_file(container, pod_ips=pod_ips):
+        relabel = node.selinux_enabled and not uses_host_network(pod)
+        mounts.append(Mount(container_path="/etc/hosts", host_path=hosts_path(uid, node=node), selinux_relabel=relabel))
+    if container.terminationMessagePath:
+        path = f"{container_dir(uid, container=container.name, node=node)}/{termination_log_id}"
+        mounts.append(
+            Mount(container_path=container.terminationMessagePath, host_path=path, selinux_relabel=node.selinux_enabled)
+        )
+    return tuple(mounts)
+
+
+def _volume_mount(pod: Pod, mount: VolumeMount, volume: Volume, *, envs: Mapping[str, str], node: NodeFacts) -> Mount:
+    sub_path = expand_strictly(mount.subPathExpr, envs) if mount.subPathExpr else mount.subPath or ""
+    if sub_path.startswith("/") or ".." in sub_path.split("/"):
+        raise RequestError(f"subPath {go_quote(sub_path)} of volume {go_quote(volume.name)} leads out of the volume")
+    host_path = volume_path(pod, volume, node=node)
+    relabelled = all(getattr(volume, source) is None for source in UNRELABELLED)
+    recursive = mount.recursiveReadOnly == "Enabled" or (
+        mount.recursiveReadOnly == "IfPossible" and node.recursive_read_only_mounts
+    )
+    return Mount(
+        container_path=_absolute(mount.mountPath),
+        host_path=f"{host_path.rstrip('/')}/{sub_path}" if sub_path else host_path,
+        readonly=bool(mount.readOnly),
+        recursive_read_only=bool(mount.readOnly) and recursive,
+        selinux_relabel=node.selinux_enabled and relabelled,
+        propagation=PROPAGATIONS[mount.mountPropagation],
+    )
+
+
+def _image_mount(mount: VolumeMount, volume: Volume, image_volumes: Mapping[str, ImageSpec]) -> Mount:
+    reference = (volume.image.reference if volume.image is not None else None) or ""
+    return Mount(
+        container_path=_absolute(mount.mountPath),
+        readonly=True,
+        image=image_volumes.get(volume.name, ImageSpec(image=reference, user_specified_image=reference)),
+        image_sub_path=mount.subPath or "",
+    )
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"/{path}"

@@ -1,0 +1,141 @@
+"""The names a pod gets on the network: its host name and its resolver settings.
+
+Upstream: GeneratePodHostNameAndDomain in pkg/kubelet/kubelet_pods.go, pkg/kubelet/network/dns/dns.go.
+"""
+
+from collections.abc import Iterable
+
+from lightkube.models.core_v1 import Pod
+
+from kubeletsim.model.pod import describe, pod_name, pod_namespace, spec, uses_host_network
+from kubeletsim.model.requests import DNSConfig
+from kubeletsim.pods.requests.node import NodeFacts, RequestError
+
+MAX_HOSTNAME = 63
+MAX_FQDN = 64
+MAX_SERVERS = 3
+MAX_SEARCHES = 32
+MAX_SEARCH_CHARS = 2048
+CLUSTER_OPTIONS = ("ndots:5",)
+LOCALHOST_DNS = DNSConfig(servers=("127.0.0.1",), searches=(".",))
+"""What a pod gets with dnsPolicy Default on a node whose `resolvConf` is empty."""
+
+
+def hostname(pod: Pod, *, node: NodeFacts) -> str:
+    """Return the host name of the pod's sandbox; empty on the host's network, where the host has one already.
+
+    Raises:
+        RequestError: the pod wants its full domain name as host name, and that is longer than Linux allows.
+    """
+    wanted = spec(pod)
+    if uses_host_network(pod):
+        return ""
+    if wanted.hostnameOverride:
+        return wanted.hostnameOverride
+    short = short_hostname(pod)
+    if not (wanted.setHostnameAsFQDN and wanted.subdomain):
+        return short
+    full = f"{short}.{_domain(pod, node=node)}"
+    if len(full) > MAX_FQDN:
+        raise RequestError(
+            f"Failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long "
+            f"({MAX_FQDN} characters is the max, {len(full)} characters requested)"
+        )
+    return full
+
+
+def hosts_entry(pod: Pod, *, node: NodeFacts) -> str:
+    """Return the names that stand beside the pod's address in its /etc/hosts: full name first, if it has a domain."""
+    if spec(pod).hostnameOverride:
+        return spec(pod).hostnameOverride or ""
+    short = short_hostname(pod)
+    return f"{short}.{_domain(pod, node=node)}\t{short}" if spec(pod).subdomain else short
+
+
+def short_hostname(pod: Pod) -> str:
+    """Return spec.hostname, or the pod's name cut to what a label may hold."""
+    return spec(pod).hostname or pod_name(pod)[:MAX_HOSTNAME].rstrip("-.")
+
+
+def dns_config(pod: Pod, *, node: NodeFacts) -> DNSConfig:
+    """Return the resolver settings of the pod's sandbox, within the limits of a resolver."""
+    config = _unlimited_dns_config(pod, node=node)
+    return DNSConfig(
+        servers=config.servers[:MAX_SERVERS], searches=_fitting_searches(config.searches), options=config.options
+    )
+
+
+def dns_warnings(pod: Pod, *, node: NodeFacts) -> list[tuple[str, str]]:
+    """Return reason and message of each Warning event that `dns_config` gives cause for."""
+    warnings = []
+    policy = spec(pod).dnsPolicy
+    if _wants_cluster_dns(pod) and not node.cluster_dns:
+        text = (
+            f'pod: "{describe(pod)}". kubelet does not have ClusterDNS IP configured and cannot create Pod using '
+            f'"{policy}" policy. Falling back to "Default" policy.'
+        )
+        warnings.append(("MissingClusterDNS", text))
+    config = _unlimited_dns_config(pod, node=node)
+    fitting = _fitting_searches(config.searches)
+    if len(config.servers) > MAX_SERVERS:
+        kept = " ".join(config.servers[:MAX_SERVERS])
+        text = (
+            "Nameserver limits were exceeded, some nameservers have been omitted, "
+            f"the applied nameserver line is: {kept}"
+        )
+        warnings.append(("DNSConfigForming", text))
+    if len(fitting) < len(config.searches):
+        text = (
+            "Search Line limits were exceeded, some search paths have been omitted, "
+            f"the applied search line is: {' '.join(fitting)}"
+        )
+        warnings.append(("DNSConfigForming", text))
+    return warnings
+
+
+def _domain(pod: Pod, *, node: NodeFacts) -> str:
+    return f"{spec(pod).subdomain}.{pod_namespace(pod)}.svc.{node.cluster_domain}"
+
+
+def _wants_cluster_dns(pod: Pod) -> bool:
+    policy = spec(pod).dnsPolicy or "ClusterFirst"
+    return policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not uses_host_network(pod))
+
+
+def _unlimited_dns_config(pod: Pod, *, node: NodeFacts) -> DNSConfig:
+    host = node.resolv_conf if node.resolv_conf is not None else LOCALHOST_DNS
+    if spec(pod).dnsPolicy == "None":
+        base = DNSConfig()
+    elif _wants_cluster_dns(pod) and node.cluster_dns:
+        host_searches = node.resolv_conf.searches if node.resolv_conf is not None else ()
+        searches = (*_cluster_searches(pod, node=node), *host_searches)
+        base = DNSConfig(servers=node.cluster_dns, searches=_unique(searches), options=CLUSTER_OPTIONS)
+    else:
+        base = host
+    own = spec(pod).dnsConfig
+    if own is None:
+        return base
+    options = dict(option.partition(":")[::2] for option in base.options)
+    options |= {option.name or "": option.value or "" for option in own.options or []}
+    return DNSConfig(
+        servers=_unique((*base.servers, *(own.nameservers or []))),
+        searches=_unique((*base.searches, *(own.searches or []))),
+        options=tuple(f"{name}:{value}" if value else name for name, value in options.items()),
+    )
+
+
+def _cluster_searches(pod: Pod, *, node: NodeFacts) -> tuple[str, ...]:
+    domain = node.cluster_domain
+    return (f"{pod_namespace(pod)}.svc.{domain}", f"svc.{domain}", domain) if domain else ()
+
+
+def _unique(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _fitting_searches(searches: tuple[str, ...]) -> tuple[str, ...]:
+    """Return as many of the first search domains as a resolver takes, by number and by length of the line."""
+    kept = searches[:MAX_SEARCHES]
+    while len(" ".join(kept)) > MAX_SEARCH_CHARS:
+        kept = kept[:-1]
+    return kept
