@@ -1,0 +1,250 @@
+"""What the servers answer: pods, running pods, metrics, the configuration, health.
+
+Each endpoint is a coroutine from request to response, and `read_write_routes` and `read_only_routes` say which path
+leads to which. Upstream: pkg/kubelet/server/server.go; bodies and headers as kubelet-http-api.md, 2, 3 and 6.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+from lightkube.models.core_v1 import Pod
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from kubeletsim.model.errors import CRIError
+from kubeletsim.model.runtime import (
+    Container,
+    ContainerState,
+    PodUID,
+    Sandbox,
+    SandboxState,
+)
+from kubeletsim.server.healthz import HealthCheck, run_checks
+from kubeletsim.server.routes import GET, Handler, Route
+
+POD_NAME_LABEL = "io.kubernetes.pod.name"
+POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
+POD_UID_LABEL = "io.kubernetes.pod.uid"
+
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+
+
+class RunningRuntime(Protocol):
+    """What /runningpods/ asks of the runtime."""
+
+    async def list_pod_sandbox(self, *, state: SandboxState | None = None) -> list[Sandbox]:
+        """List sandboxes in a state."""
+
+    async def list_containers(self, *, state: ContainerState | None = None) -> list[Container]:
+        """List containers in a state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """The node as the servers see it."""
+
+    pods: Callable[[], Sequence[Pod]]
+    """The pods the node was told to run, each with its newest status."""
+    runtime: RunningRuntime
+    configz: Callable[[], Mapping[str, Any]]
+    """The effective KubeletConfiguration as JSON types, kind and apiVersion included."""
+    last_sync_loop: Callable[[], float | None]
+    """When the sync loop last began a turn, in the clock's monotonic seconds; None before the first."""
+    registry: CollectorRegistry
+    """Every metric of the node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerSettings:
+    """Which parts of the API are served: the enable…Handler fields of the configuration."""
+
+    debugging: bool = True
+    system_log: bool = True
+    profiling: bool = True
+    debug_flags: bool = True
+
+
+class Endpoints:
+    """The answers to requests, in terms of one node."""
+
+    def __init__(self, node: NodeView, *, checks: Sequence[HealthCheck]) -> None:
+        self._node = node
+        self.checks = tuple(checks)
+        self._metrics = _WithoutCreated(node.registry)
+
+    async def pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
+        """Answer with the pods as the kubelet knows them."""
+        return _json(pod_list([_list_item(pod) for pod in self._node.pods()]))
+
+    async def running_pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
+        """Answer with what the runtime says is running; the calls are children of this request's span."""
+        try:
+            sandboxes = await self._node.runtime.list_pod_sandbox(state=SandboxState.READY)
+            containers = await self._node.runtime.list_containers(state=ContainerState.RUNNING)
+        except CRIError as error:
+            return text(str(error), status=500)
+        return _json(pod_list(running_pods(sandboxes, containers)))
+
+    async def metrics(self, request: web.BaseRequest) -> web.Response:
+        """Answer with the node's metrics, in the text format or as OpenMetrics, whichever is asked for."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        response = web.Response(body=encode(self._metrics), headers={"Content-Type": content_type})
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async def configz(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
+        """Answer with the effective configuration."""
+        return _json({"kubeletconfig": dict(self._node.configz())}, headers=NOSNIFF)
+
+    async def healthz(self, request: web.BaseRequest) -> web.Response:
+        """Answer with the outcome of all health checks."""
+        return health_answer(self.checks, request)
+
+
+def health_answer(checks: Sequence[HealthCheck], request: web.BaseRequest) -> web.Response:
+    """Run the checks as a request wants it: `verbose`, and `exclude` once for each check to leave out."""
+    health = run_checks(checks, verbose="verbose" in request.query, exclude=request.query.getall("exclude", []))
+    return text(health.text, status=200 if health.passed else 500, headers=NOSNIFF)
+
+
+def check_handler(check: HealthCheck) -> Handler:
+    """Return the handler of one health check alone."""
+
+    async def handle(request: web.BaseRequest) -> web.Response:  # noqa: ARG001  a handler's signature
+        problem = check.run()
+        if problem is not None:
+            return text(f"internal server error: {problem}\n", status=500, headers=NOSNIFF)
+        return text("ok")
+
+    return handle
+
+
+def health_routes(root: Handler, checks: Sequence[HealthCheck]) -> list[Route]:
+    """Return /healthz and a path below it for each check."""
+    routes = [Route(prefix="/healthz", template="/healthz", handler=root)]
+    for check in checks:
+        path = f"/healthz/{check.name}"
+        routes.append(Route(prefix=path, template=path, handler=check_handler(check)))
+    return routes
+
+
+def read_write_routes(endpoints: Endpoints, *, handlers: HandlerSettings) -> list[Route]:
+    """Return the routes of the authenticated server."""
+    if not handlers.debugging:
+        return read_only_routes(endpoints)
+    running = Route(
+        prefix="/runningpods/",
+        paths=frozenset({"/runningpods/"}),
+        methods=GET,
+        template="/runningpods/",
+        handler=endpoints.running_pods,
+    )
+    configz = Route(prefix="/configz", methods=GET, template="/configz", handler=endpoints.configz)
+    off = [
+        (handlers.system_log, "/logs/", "logs endpoint is disabled."),
+        (handlers.profiling, "/debug/pprof/", "profiling endpoint is disabled."),
+        (handlers.debug_flags, "/debug/flags/v", "flags endpoint is disabled."),
+    ]
+    disabled = [_disabled(prefix, message) for enabled, prefix, message in off if not enabled]
+    return [*_always_on(endpoints), running, configz, *disabled]
+
+
+def read_only_routes(endpoints: Endpoints) -> list[Route]:
+    """Return the routes of the read-only server, which are also those of one without debugging handlers."""
+    return [*_always_on(endpoints), *(_disabled(prefix, "Debug endpoints are disabled.") for prefix in DEBUG_PREFIXES)]
+
+
+DEBUG_PREFIXES = (
+    "/run/",
+    "/exec/",
+    "/attach/",
+    "/portForward/",
+    "/containerLogs/",
+    "/runningpods/",
+    "/debug/pprof/",
+    "/logs/",
+)
+"""What says that it is disabled, rather than that it does not exist."""
+
+
+def _always_on(endpoints: Endpoints) -> list[Route]:
+    both = frozenset({"/pods", "/pods/"})
+    return [
+        *health_routes(endpoints.healthz, endpoints.checks),
+        *(
+            Route(prefix=prefix, paths=both, methods=GET, template="/pods/", handler=endpoints.pods)
+            for prefix in sorted(both)
+        ),
+        Route(prefix="/metrics", methods=GET, template="/metrics", handler=endpoints.metrics),
+    ]
+
+
+def _disabled(prefix: str, message: str) -> Route:
+    async def handle(request: web.BaseRequest) -> web.Response:  # noqa: ARG001  a handler's signature
+        return text(f"{message}\n", status=405, headers=NOSNIFF)
+
+    return Route(prefix=prefix, template=prefix, handler=handle)
+
+
+def pod_list(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a PodList; upstream says null, not an empty list, where there is no pod."""
+    return {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": list(items) or None}
+
+
+def running_pods(sandboxes: Sequence[Sandbox], containers: Sequence[Container]) -> list[dict[str, Any]]:
+    """Return what is running as pods: name, namespace and uid, and of each container name and image."""
+    identities: dict[PodUID, tuple[str, str]] = {}
+    running: defaultdict[PodUID, list[dict[str, str]]] = defaultdict(list)
+    for container in containers:
+        uid = PodUID(container.labels.get(POD_UID_LABEL, ""))
+        identities[uid] = container.labels.get(POD_NAME_LABEL, ""), container.labels.get(POD_NAMESPACE_LABEL, "")
+        running[uid].append({"name": container.name, "image": container.image})
+    for sandbox in sandboxes:
+        identities[sandbox.uid] = sandbox.name, sandbox.namespace
+    return [
+        {
+            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "spec": {"containers": running.get(uid)},
+        }
+        for uid, (name, namespace) in identities.items()
+    ]
+
+
+def text(body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Make a plain-text answer."""
+    return web.Response(text=body, status=status, content_type="text/plain", charset="utf-8", headers=headers)
+
+
+def _json(body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(body) + b"\n", headers={"Content-Type": "application/json", **(headers or {})}
+    )
+
+
+def _list_item(pod: Pod) -> dict[str, Any]:
+    """Return a pod as a list carries it: kind and version stand once, on the list."""
+    item: dict[str, Any] = pod.to_dict()
+    return {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}
+
+
+class _WithoutCreated(Collector):
+    """A registry without the `_created` series that prometheus-client adds and no kubelet has."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> list[Metric]:
+        """Return every metric family, shorn."""
+        shorn = []
+        for family in self._registry.collect():
+            copy = Metric(family.name, family.documentation, family.type, family.unit)
+            copy.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            shorn.append(copy)
+        return shorn

@@ -1,0 +1,44 @@
+"""The fixtures of tests/server/lab.py."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from kubeletsim.base.timing import SystemClock
+from tests.fakes.runtime import FakeRuntime
+from tests.server.lab import Authority, Host, Pair, Telemetry
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"), "test-ca")
+
+
+@pytest.fixture(scope="session")
+def serving(authority) -> Pair:
+    return authority.issue("node-1", usage=ExtendedKeyUsageOID.SERVER_AUTH, stem="serving")
+
+
+@pytest.fixture
+def telemetry() -> Iterator[Telemetry]:
+    telemetry = Telemetry()
+    yield telemetry
+    telemetry.close()
+
+
+@pytest.fixture
+def host(telemetry, serving, tmp_path) -> Host:
+    cri = FakeRuntime(clock=SystemClock(), tracer=telemetry.tracer("cri"))
+    return Host(telemetry=telemetry, cri=cri, serving=serving, directory=tmp_path)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
