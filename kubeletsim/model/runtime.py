@@ -250,3 +250,25 @@ class ContainerEvent:
     created_at: int
     sandbox: SandboxStatus | None
     containers: tuple[ContainerStatus, ...] = ()
+
+
+class PodLifecycleEventType(Enum):
+    """What the PLEG says has happened; the value is upstream's spelling."""
+
+    CONTAINER_STARTED = "ContainerStarted"
+    CONTAINER_DIED = "ContainerDied"
+    CONTAINER_REMOVED = "ContainerRemoved"
+    CONTAINER_CHANGED = "ContainerChanged"
+    """It is in a state that may mean anything; nobody acts on it, so it is never delivered."""
+    POD_SYNC = "PodSync"
+    """More has changed than one container."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodLifecycleEvent:
+    """One change in a pod; a sandbox's counts as a container's, as upstream."""
+
+    uid: PodUID
+    type: PodLifecycleEventType
+    container_id: str = ""
+    """Of the container, or of the sandbox."""
