@@ -5,7 +5,8 @@ the field. Once the server runs, changed files are taken over for new connection
 logged and the old state stays.
 
 Upstream: InitializeTLS in cmd/kubelet/app/server.go; the names of cipher suites and versions are those of Go's
-crypto/tls. Differs in that TLS before 1.2 is not offered whatever tlsMinVersion says, as OpenSSL no longer does.
+crypto/tls. Differs in that TLS before 1.2 is not offered whatever tlsMinVersion says, as OpenSSL no longer does, and
+that of several tlsCurvePreferences none is enforced, as Python's ssl module cannot.
 """
 
 import logging
@@ -61,6 +62,10 @@ CIPHERS_1_2 = {
     "TLS_RSA_WITH_RC4_128_SHA": "RC4-SHA",
 }
 
+CURVES = {23: "prime256v1", 24: "secp384r1", 25: "secp521r1", 29: "X25519"}
+HYBRID_CURVES = frozenset({4587, 4588, 4589})
+"""Key exchanges with ML-KEM that Go knows and Python's ssl module cannot choose."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingPair:
@@ -80,6 +85,7 @@ class TLSSettings:
     private_key_file: str = ""
     min_version: str = ""
     cipher_suites: tuple[str, ...] = ()
+    curve_preferences: tuple[int, ...] = ()
     server_tls_bootstrap: bool = False
 
     def configured_pair(self) -> ServingPair | None:
@@ -120,8 +126,7 @@ class ServerTLS:
         self._client_ca_file = client_ca_file
         self._rng = rng
         self._stamps = self._read_stamps()
-        self._current = self._build()
-        self.context = self._build()
+        self._current = self.context = self._build()
         self.context.sni_callback = self._choose
 
     async def run(self) -> None:
@@ -149,6 +154,7 @@ class ServerTLS:
     def _build(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _set_versions(context, self._settings.min_version, suites=self._settings.cipher_suites)
+        _set_curves(context, self._settings.curve_preferences)
         _load_pair(context, self._pair)
         if self._client_ca_file:
             _load_client_ca(context, self._client_ca_file)
@@ -180,6 +186,16 @@ def _set_versions(context: ssl.SSLContext, min_version: str, *, suites: Sequence
     elif suites:
         # Only suites of TLS 1.3: then there is nothing to speak TLS 1.2 with.
         context.minimum_version = ssl.TLSVersion.TLSv1_3
+
+
+def _set_curves(context: ssl.SSLContext, preferences: Sequence[int]) -> None:
+    if unknown := [number for number in preferences if number not in CURVES and number not in HYBRID_CURVES]:
+        allowed = ", ".join(map(str, sorted({*CURVES, *HYBRID_CURVES})))
+        raise StartupError(f"tlsCurvePreferences: {unknown[0]}: must be one of {allowed}")
+    if len(preferences) == 1 and preferences[0] in CURVES:
+        context.set_ecdh_curve(CURVES[preferences[0]])
+    elif preferences:
+        log.warning("tlsCurvePreferences: Python can insist on one classic curve only; all of OpenSSL's stay allowed")
 
 
 def _load_pair(context: ssl.SSLContext, pair: ServingPair) -> None:

@@ -121,12 +121,20 @@ class ImageRecord:
 ImageRecords = Mapping[ImageID, ImageRecord]
 
 
-def images_in_use(containers: Iterable[Container]) -> set[ImageID]:
+def images_in_use(
+    containers: Iterable[Container], images: Iterable[Image] = (), *, mounted: Collection[str] = ()
+) -> set[ImageID]:
     """Return the images of all containers, dead ones included: a restart must not pull again.
 
-    A sandbox's image is not among them; runtimes pin it instead.
+    `mounted` names what containers mount as image volumes, by id, tag or digest. A sandbox's image is not among the
+    used ones; runtimes pin it instead.
     """
-    return {container.image_id or ImageID(container.image_ref) for container in containers}
+    by_containers = {container.image_id or ImageID(container.image_ref) for container in containers}
+    names = frozenset(mounted)
+    by_volumes = {
+        image.id for image in images if not names.isdisjoint((image.id, *image.repo_tags, *image.repo_digests))
+    }
+    return by_containers | by_volumes
 
 
 def detect_images(

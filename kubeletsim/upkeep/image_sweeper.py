@@ -5,9 +5,7 @@ those past the maximum age, and when the image file system is fuller than the hi
 down at the low one. Every five minutes besides, the same note-taking alone. Every thirty seconds the image list that
 the node status shows.
 
-Upstream: pkg/kubelet/images/image_gc_manager.go, StartGarbageCollection in pkg/kubelet/kubelet.go. Differs in that
-images mounted as volumes do not count as in use: the statuses are read, as the trace shows, but no volume comes from
-an image here.
+Upstream: pkg/kubelet/images/image_gc_manager.go, StartGarbageCollection in pkg/kubelet/kubelet.go.
 """
 
 import asyncio
@@ -253,12 +251,16 @@ class ImageSweeper:
         images = await self._cri.list_images()
         await self._cri.list_pod_sandbox()
         containers = await self._cri.list_containers()
+        mounted: set[str] = set()
         for container in containers:
             try:
-                await self._cri.container_status(container.id)
+                status = await self._cri.container_status(container.id)
             except NotFound:
                 log.debug("Container %s went away while its images were looked up", container.id)
-        in_use = images_in_use(containers)
+            else:
+                volumes = [mount.image for mount in status.mounts if mount.image is not None]
+                mounted.update(name for volume in volumes for name in (volume.image, volume.image_ref) if name)
+        in_use = images_in_use(containers, images, mounted=mounted)
         self._records = detect_images(
             self._records, images, in_use=in_use, detected_at=detected_at, now=self._clock.now()
         )

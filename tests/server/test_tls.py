@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from prometheus_client import CollectorRegistry
 
 from kubeletsim.model.errors import StartupError
 from kubeletsim.server.tls import CIPHERS_1_2, CIPHERS_1_3, ServerTLS, ServingPair, TLSSettings
@@ -46,7 +47,7 @@ async def test_tls_1_2_is_the_least_unless_more_is_asked_for(host):
     async with host.server() as server:
         assert (await handshake(server.https.port, limited(ssl.TLSVersion.TLSv1_2)))[0] == "TLSv1.2"
         assert (await handshake(server.https.port, trusting()))[0] == "TLSv1.3"
-    host.registry = type(host.registry)()
+    host.registry = CollectorRegistry()
     settings = host.settings(tls=replace(host.settings().tls, min_version="VersionTLS13"))
     async with host.server(settings) as server:
         with pytest.raises((ssl.SSLError, ConnectionError)):  # an alert or a reset, whichever arrives first
@@ -81,6 +82,7 @@ def test_every_suite_of_go_that_openssl_still_has_is_taken(serving, name):
     [
         ({"min_version": "TLS12"}, "tlsMinVersion: 'TLS12': must be one of VersionTLS10, VersionTLS11, Version"),
         ({"cipher_suites": ("ECDHE-RSA-AES128-GCM-SHA256",)}, "tlsCipherSuites: 'ECDHE-RSA-AES128-GCM-SHA256': must"),
+        ({"curve_preferences": (29, 99)}, "tlsCurvePreferences: 99: must be one of 23, 24, 25, 29, "),
         ({"cipher_suites": ("TLS_RSA_WITH_RC4_128_SHA",)}, "tlsCipherSuites: none of them is offered by OpenSSL"),
     ],
 )
@@ -90,6 +92,23 @@ def test_names_that_do_not_exist_are_one_line(serving, settings, line):
 
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_single_curve_is_insisted_on(host):
+    """A client that knows only P-384 fails where X25519 is wanted, and gets through where its curve is."""
+    client = trusting()
+    client.set_ecdh_curve("secp384r1")
+    outcomes = []
+    for curve in (29, 24):
+        host.registry = CollectorRegistry()
+        settings = host.settings(tls=replace(host.settings().tls, curve_preferences=(curve,)))
+        async with host.server(settings) as server:
+            try:
+                outcomes.append((await handshake(server.https.port, client))[0])
+            except (ssl.SSLError, ConnectionError):
+                outcomes.append("refused")
+
+    assert outcomes == ["refused", "TLSv1.3"]
 
 
 @pytest.mark.parametrize("which", ["cert", "key"])

@@ -204,6 +204,18 @@ def test_an_image_is_in_use_by_dead_containers_too_and_by_its_reference_where_th
     assert images_in_use([by_id, by_ref]) == {"sha256:1", "sha256:2"}
 
 
+def test_an_image_is_in_use_by_those_who_mount_it_whatever_name_they_call_it_by():
+    images = [
+        Image(id=ImageID("sha256:1"), repo_tags=("docker.io/library/data:1",)),
+        Image(id=ImageID("sha256:2"), repo_digests=("docker.io/library/more@sha256:9",)),
+        Image(id=ImageID("sha256:3")),
+        Image(id=ImageID("sha256:4"), repo_tags=("docker.io/library/unused:1",)),
+    ]
+    mounted = {"docker.io/library/data:1", "docker.io/library/more@sha256:9", "sha256:3", "not-here"}
+
+    assert images_in_use([], images, mounted=mounted) == {"sha256:1", "sha256:2", "sha256:3"}
+
+
 @given(image_records(), st.sets(st.integers(1, 50)))
 def test_eviction_order_leaves_out_used_and_pinned_images_and_starts_with_the_longest_unused(records, used):
     in_use = {ImageID(f"sha256:{number}") for number in used}

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from kubeletsim.model.events import ObjectReference
+from kubeletsim.model.requests import ImageSpec, Mount
 from kubeletsim.upkeep.gc import DiskUsage, ImageGCPolicy
 from kubeletsim.upkeep.image_sweeper import SCOPE, ImageSweeper, read_disk_usage
 
@@ -127,6 +129,24 @@ async def test_a_full_disk_loses_its_longest_unused_images_until_the_low_thresho
     assert sorted({image.repo_tags[0] for image in node.cri.images.values()}) == ["busybox", "newer"]
     assert registry.get_sample_value(COLLECTED, {"reason": "space"}) == 1
     assert set(disk.asked) == {"/"}
+
+
+@pytest.mark.looptime
+async def test_an_image_that_a_container_mounts_as_a_volume_stays_on_a_full_disk(make, node, disk):
+    sweeper = make(ImageGCPolicy(min_age_seconds=0))
+    node.cri.add_image("data", size_bytes=10)
+    node.cri.add_image("unused", size_bytes=10)
+    container_id = await node.container("web", "app")
+    volume = Mount(container_path="/data", image=ImageSpec(image="data"))
+    held = node.cri._containers[container_id]
+    held.status = replace(held.status, mounts=(volume,))
+    await sweeper.sweep()
+    await asyncio.sleep(1)
+    disk.available = 1
+
+    await sweeper.sweep()
+
+    assert {image.repo_tags[0] for image in node.cri.images.values()} == {"data"}
 
 
 @pytest.mark.looptime
