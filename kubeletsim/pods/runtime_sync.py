@@ -1,0 +1,254 @@
+"""The runtime's part of a sync: carries out `PodActions`, one CRI call after another, in upstream's order.
+
+    kills · sandbox (RunPodSandbox, PodSandboxStatus) · ephemeral, init and regular containers
+
+What fails is collected, not raised: a regular container that does not start does not keep the next from starting.
+Upstream: SyncPod in pkg/kubelet/kuberuntime/kuberuntime_manager.go.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lightkube.models.core_v1 import Pod
+from prometheus_client import CollectorRegistry, Counter
+
+from kubeletsim.model.errors import ActionFailure, CRIError, SyncError, go_quote
+from kubeletsim.model.events import EventRecorder
+from kubeletsim.model.pod import (
+    AnyContainer,
+    describe,
+    ephemeral_containers,
+    init_containers,
+    is_sidecar,
+    pod_uid,
+    regular_containers,
+    uses_host_network,
+)
+from kubeletsim.model.requests import SandboxConfig
+from kubeletsim.model.runtime import (
+    ContainerID,
+    ContainerState,
+    ObservedPod,
+    PodUID,
+    SandboxID,
+    SandboxStatus,
+)
+from kubeletsim.pods.actions import PodActions, ProbeResults, compute_pod_actions
+from kubeletsim.pods.containers import ContainerStarter
+from kubeletsim.pods.failures import StartFailure, SyncFailure
+from kubeletsim.pods.pod_events import pod_event
+from kubeletsim.pods.requests import NodeFacts, RequestError, dns_warnings, sandbox_config
+from kubeletsim.pods.stopping import PodStopper, RunningPod
+
+log = logging.getLogger(__name__)
+
+RemoveContainer = Callable[[ContainerID], Awaitable[None]]
+"""Removes a dead container and its logs: ContainerStatus, ContainerStatus, RemoveContainer.
+
+Raises CRIError and OSError; a container that is gone is no error."""
+
+
+class SandboxService(Protocol):
+    """What this module needs of the runtime."""
+
+    async def run_pod_sandbox(self, config: SandboxConfig, *, runtime_handler: str = "") -> SandboxID:
+        """Create and start a sandbox."""
+
+    async def pod_sandbox_status(self, sandbox_id: SandboxID, *, verbose: bool = False) -> SandboxStatus:
+        """Return all that is known of a sandbox."""
+
+
+@dataclass
+class SyncResult:
+    """What a sync did."""
+
+    acted: bool = False
+    """Something was started or stopped, or at least tried."""
+    started: list[str] = field(default_factory=list)
+    """Containers that were started, by name."""
+    failures: list[ActionFailure] = field(default_factory=list)
+
+    def error(self) -> SyncError | None:
+        """Return the failures as one error; None when there were none."""
+        return SyncError(self.failures) if self.failures else None
+
+
+class RuntimeSync:
+    """Makes the runtime run what a pod's spec says.
+
+    Args:
+        cri: the runtime.
+        starter: starts containers.
+        stopper: stops them.
+        remove_container: removes dead ones.
+        node: the facts of this node that go into a sandbox's configuration.
+        probes: results of the node's probes for a pod; None on a node that does not probe.
+        record: takes SandboxChanged, FailedCreatePodSandBox and FailedPodSandBoxStatus.
+        registry: gets kubelet_started_pods_total and kubelet_started_pods_errors_total.
+    """
+
+    def __init__(
+        self,
+        cri: SandboxService,
+        *,
+        starter: ContainerStarter,
+        stopper: PodStopper,
+        remove_container: RemoveContainer,
+        node: NodeFacts,
+        record: EventRecorder,
+        registry: CollectorRegistry,
+        probes: Callable[[PodUID], ProbeResults] | None = None,
+    ) -> None:
+        self._cri = cri
+        self._starter = starter
+        self._stopper = stopper
+        self._remove_container = remove_container
+        self._node = node
+        self._record = record
+        self._probes = probes
+        self._started = Counter("kubelet_started_pods_total", "Cumulative number of pods started", registry=registry)
+        self._failed = Counter(
+            "kubelet_started_pods_errors_total",
+            "Cumulative number of errors when starting pods",
+            registry=registry,
+        )
+
+    async def sync(self, pod: Pod, observed: ObservedPod, *, going_down: Callable[[], bool]) -> SyncResult:
+        """Do what has to be done about a pod.
+
+        Args:
+            pod: the spec to bring about.
+            observed: the runtime's state of it.
+            going_down: whether the pod is to end by now; a sandbox that fails then is no failure.
+        """
+        actions = compute_pod_actions(pod, observed, probes=self._probes(pod_uid(pod)) if self._probes else None)
+        result = SyncResult(acted=not actions.is_noop)
+        if actions.create_sandbox and actions.sandbox_id is not None:
+            self._record(pod_event(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."))
+        await self._kill(pod, observed, actions, result)
+        if result.failures:
+            return result
+        await self._prune_init_containers(pod, observed, keep=1)
+        if not actions.to_start and not actions.create_sandbox:
+            return result
+        sandbox_id, pod_ips = actions.sandbox_id, observed.ips
+        if actions.create_sandbox:
+            made = await self._create_sandbox(pod, actions.attempt, result, going_down=going_down)
+            if made is None:
+                return result
+            sandbox_id, pod_ips = made
+        if sandbox_id is not None:
+            await self._start_containers(
+                pod, actions, result, observed=observed, sandbox_id=sandbox_id, pod_ips=pod_ips
+            )
+        return result
+
+    async def _kill(self, pod: Pod, observed: ObservedPod, actions: PodActions, result: SyncResult) -> None:
+        if actions.kill_pod:
+            result.failures += await self._stopper.stop_pod(pod, RunningPod.observed(observed))
+            if actions.create_sandbox and not result.failures:
+                await self._prune_init_containers(pod, observed, keep=0)
+            return
+        for kill in actions.containers_to_kill:
+            failure = await self._stopper.stop_container(pod, kill)
+            if failure is not None:
+                result.failures.append(failure)
+                return
+
+    async def _prune_init_containers(self, pod: Pod, observed: ObservedPod, *, keep: int) -> None:
+        """Remove dead init containers but for the newest of each name, all with a new sandbox; a failure is logged."""
+        for init in init_containers(pod):
+            dead = [
+                status
+                for status in observed.containers
+                if status.name == init.name
+                and (keep == 0 or status.state in (ContainerState.EXITED, ContainerState.UNKNOWN))
+            ]
+            for status in dead[keep:]:
+                try:
+                    await self._remove_container(status.id)
+                except (CRIError, OSError) as error:
+                    log.warning("Failed to remove init container %s of %s: %s", status.name, describe(pod), error)
+
+    async def _create_sandbox(
+        self, pod: Pod, attempt: int, result: SyncResult, *, going_down: Callable[[], bool]
+    ) -> tuple[SandboxID, tuple[str, ...]] | None:
+        """Run a new sandbox; return its id and addresses, or note why there is none."""
+        self._started.inc()
+        for reason, message in dns_warnings(pod, node=self._node):
+            self._record(pod_event(pod, reason, message, warning=True))
+        try:
+            config = sandbox_config(pod, attempt=attempt, node=self._node)
+            sandbox_id = await self._cri.run_pod_sandbox(config)
+        except RequestError as error:
+            self._note_sandbox_failure(pod, "Failed to generate sandbox config for pod", error, result)
+            return None
+        except CRIError as error:
+            if going_down():
+                log.debug("Pod %s is to end, and its sandbox failed: %s", describe(pod), error)
+            else:
+                self._note_sandbox_failure(pod, "Failed to create sandbox for pod", error, result)
+            return None
+        try:
+            status = await self._cri.pod_sandbox_status(sandbox_id)
+        except CRIError as error:
+            self._record(
+                pod_event(pod, "FailedPodSandBoxStatus", f"Unable to get pod sandbox status: {error}", warning=True)
+            )
+            result.failures.append(SyncFailure(str(error)))
+            return None
+        return sandbox_id, () if uses_host_network(pod) else status.ips
+
+    def _note_sandbox_failure(self, pod: Pod, what: str, error: Exception, result: SyncResult) -> None:
+        self._failed.inc()
+        text = f"Failed to create pod sandbox: {error}"
+        self._record(pod_event(pod, "FailedCreatePodSandBox", text, warning=True))
+        message = f"{what} {go_quote(describe(pod))}: {error}"
+        result.failures.append(ActionFailure("CreatePodSandbox", describe(pod), "CreatePodSandboxError", message))
+
+    async def _start_containers(
+        self,
+        pod: Pod,
+        actions: PodActions,
+        result: SyncResult,
+        *,
+        observed: ObservedPod,
+        sandbox_id: SandboxID,
+        pod_ips: Sequence[str],
+    ) -> None:
+        try:
+            config = sandbox_config(pod, attempt=actions.attempt, node=self._node)
+        except RequestError as error:
+            message = f"GeneratePodSandboxConfig for pod {go_quote(describe(pod))} failed: {error}"
+            result.failures.append(ActionFailure("ConfigPodSandbox", pod_uid(pod), "ConfigPodSandboxError", message))
+            return
+
+        async def start(container: AnyContainer) -> bool:
+            try:
+                await self._starter.start(
+                    pod,
+                    container,
+                    observed=observed,
+                    sandbox_id=sandbox_id,
+                    sandbox_config=config,
+                    pod_ips=pod_ips,
+                )
+            except StartFailure as failure:
+                result.failures.append(failure.of(container))
+                return False
+            result.started.append(container.name)
+            return True
+
+        for container in _named(ephemeral_containers(pod), actions.ephemeral_containers_to_start):
+            await start(container)
+        for container in _named(init_containers(pod), actions.init_containers_to_start):
+            if not await start(container) and not is_sidecar(container):
+                return
+        for container in _named(regular_containers(pod), actions.containers_to_start):
+            await start(container)
+
+
+def _named(containers: Sequence[AnyContainer], names: Sequence[str]) -> list[AnyContainer]:
+    return [container for container in containers if container.name in names]
