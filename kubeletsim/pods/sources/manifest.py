@@ -1,0 +1,154 @@
+"""One manifest of a static pod: from its text to a pod with defaults, name, namespace, UID and annotations.
+
+The UID is a hash of the decoded object, the node and the place it came from, so that the same manifest on the same node
+keeps its UID over restarts and any edit gives another pod. Comments and formatting are no edit.
+Upstream: pkg/kubelet/config/common.go.
+"""
+
+import contextlib
+import re
+from typing import Any
+
+import msgspec
+import yaml
+from lightkube.models.core_v1 import Pod, PodStatus, Toleration
+
+from kubeletsim.model.errors import ManifestError
+from kubeletsim.model.pod import (
+    CONFIG_HASH_ANNOTATION,
+    FILE_SOURCE,
+    annotations,
+    decode_pod,
+    metadata,
+    pod_uid,
+    set_defaults,
+    spec,
+    validate_static,
+    with_metadata,
+)
+
+MAX_MANIFEST_BYTES = 10 << 20
+DEFAULT_NAMESPACE = "default"
+FNV128_OFFSET = 0x6C62272E07BB014262B821756295C58D
+FNV128_PRIME = 0x0000000001000000000000000000013B
+_MASK_128 = (1 << 128) - 1
+MAX_VALUES = 1_000_000
+MAX_DEPTH = 100
+
+
+class ManifestLoader(yaml.CSafeLoader):
+    """YAML 1.1 with the scalars of Go's parser: dates stay text, `12:30` is no number in base 60, `1e3` is one."""
+
+
+ManifestLoader.yaml_implicit_resolvers = {
+    char: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("timestamp", "int", "float")]
+    for char, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_NUMBERS = {
+    "int": r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)",
+    "float": r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
+}
+for _tag, _pattern in _NUMBERS.items():
+    ManifestLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list("-+0123456789.")
+    )
+
+
+def decode_manifest(content: bytes, *, node_name: str, source: str, location: str) -> Pod:
+    """Return the static pod a manifest describes, ready to be merged with the other pods of its source.
+
+    Args:
+        content: YAML or JSON.
+        node_name: this node; the pod's name gets it as a suffix, in lower case.
+        source: `file` or `http`.
+        location: the path or URL; part of the UID.
+
+    Raises:
+        ManifestError: what is wrong, with the path inside the manifest.
+    """
+    return static_pod(parse_document(content), node_name=node_name, source=source, location=location)
+
+
+def parse_document(content: bytes) -> Any:
+    """Return the values of the first document in a YAML or JSON text; upstream does not look at further ones either.
+
+    Raises:
+        ManifestError: the text is neither; the message has line and column.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"not UTF-8: byte {error.start} is 0x{content[error.start]:02x}") from error
+    if text.lstrip().startswith("{"):
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):  # a YAML flow mapping begins like JSON
+            return msgspec.json.decode(content)
+    try:
+        document = next(yaml.load_all(text, ManifestLoader), None)
+    except yaml.YAMLError as error:
+        raise ManifestError(f"neither YAML nor JSON: {_complaint(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"neither YAML nor JSON: {error}") from error
+    _check_size(document)
+    return document
+
+
+def static_pod(document: object, *, node_name: str, source: str, location: str) -> Pod:
+    """Return the static pod that a decoded document describes; see `decode_manifest`."""
+    pod = set_defaults(decode_pod(document))
+    uid = pod_uid(pod) or _static_uid(pod, node_name=node_name, source=source, location=location)
+    name = metadata(pod).name
+    pod = with_metadata(
+        pod,
+        name=f"{name}-{node_name.lower()}" if name else None,
+        namespace=metadata(pod).namespace or DEFAULT_NAMESPACE,
+        uid=uid,
+        annotations={**annotations(pod), CONFIG_HASH_ANNOTATION: uid},
+    )
+    bound = spec(pod)
+    bound.nodeName = node_name
+    if source == FILE_SOURCE:
+        # A taint that evicts pods must not evict what an administrator put on this very node.
+        bound.tolerations = [*(bound.tolerations or []), Toleration(operator="Exists", effect="NoExecute")]
+    pod.status = PodStatus(phase="Pending")
+    validate_static(pod)
+    return pod
+
+
+def _static_uid(pod: Pod, *, node_name: str, source: str, location: str) -> str:
+    place = f"{'file' if source == FILE_SOURCE else 'url'}:{location}"
+    content = msgspec.json.encode(pod, order="deterministic")
+    return f"{fnv1a_128(content, f'host:{node_name}'.encode(), place.encode()):032x}"
+
+
+def fnv1a_128(*parts: bytes) -> int:
+    """Return the FNV-1a hash of 128 bits over the parts, one after another."""
+    value = FNV128_OFFSET
+    for part in parts:
+        for byte in part:
+            value = (value ^ byte) * FNV128_PRIME & _MASK_128
+    return value
+
+
+def _check_size(document: Any) -> None:
+    """Refuse what a few aliases blow up beyond any manifest, or what contains itself.
+
+    Raises:
+        ManifestError: the document is too deep or too large.
+    """
+    pending = [(document, 0)]
+    count = 0
+    while pending:
+        value, depth = pending.pop()
+        count += 1
+        if count > MAX_VALUES or depth > MAX_DEPTH:
+            raise ManifestError("too large or too deep once its aliases are followed")
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        pending.extend((child, depth + 1) for child in children)
+
+
+def _complaint(error: yaml.YAMLError) -> str:
+    """Return a YAML error in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())

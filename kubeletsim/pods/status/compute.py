@@ -1,0 +1,136 @@
+"""The status of a pod as a whole: what `/pods` shows, and what an API server would be told.
+
+Upstream: generateAPIPodStatus and convertStatusToAPIStatus in pkg/kubelet/kubelet_pods.go; the times that stay are kept
+in pkg/kubelet/status/status_manager.go there.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from lightkube.models.core_v1 import ContainerStatus, HostIP, Pod, PodIP, PodStatus
+
+from kubeletsim.model.pod import (
+    metadata,
+    qos_class,
+    regular_containers,
+    spec,
+    uses_host_network,
+)
+from kubeletsim.model.runtime import ObservedPod, SandboxState
+from kubeletsim.pods.status.conditions import pod_conditions
+from kubeletsim.pods.status.containers import ContainerKind, ProbeView, WaitingReason, container_statuses
+from kubeletsim.pods.status.phase import TERMINAL_PHASES, Phase, pod_phase
+
+DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+
+
+def compute_pod_status(
+    pod: Pod,
+    observed: ObservedPod,
+    *,
+    previous: PodStatus | None,
+    waiting: Mapping[str, WaitingReason],
+    terminal: bool,
+    now: float,
+    host_ips: Sequence[str],
+    runtime_name: str,
+    probes: ProbeView | None = None,
+) -> PodStatus:
+    """Return the pod's status.
+
+    Args:
+        pod: the pod, with defaults.
+        observed: what the runtime reports of it.
+        previous: the status computed last; None at first, then the pod's own counts.
+        waiting: by container, why its last start failed; an entry goes when a start succeeds.
+        terminal: whether the pod's worker has decided that the pod ends.
+        now: Unix seconds.
+        host_ips: the node's addresses, primary first.
+        runtime_name: as the runtime's Version gives it; the scheme of container ids.
+        probes: what probes say; None on a node that does not probe, where running containers are ready.
+    """
+    before = previous if previous is not None else pod.status
+    old = before if before is not None else PodStatus()
+    view = probes if probes is not None else ProbeView()
+    time = datetime.fromtimestamp(int(now), UTC)
+
+    def statuses_of(kind: ContainerKind) -> list[ContainerStatus]:
+        return container_statuses(
+            pod, kind, observed=observed, old=old, waiting=waiting, probes=view, runtime_name=runtime_name
+        )
+
+    init, regular, ephemeral = statuses_of("init"), statuses_of("regular"), statuses_of("ephemeral")
+    phase = pod_phase(pod, [*regular, *init], terminal=terminal, initialized=_is_initialized(pod, observed))
+    started = old.startTime or time
+    phase, reason, message = _outcome(phase, old, overdue=_is_overdue(pod, started=started, now=now))
+    ips = _pod_ips(pod, observed, old, host_ips=host_ips)
+    return PodStatus(
+        phase=phase,
+        reason=reason,
+        message=message,
+        observedGeneration=metadata(pod).generation,
+        conditions=pod_conditions(pod, observed, phase=phase, init_statuses=init, statuses=regular, old=old, now=time),
+        hostIP=next(iter(host_ips), None),
+        hostIPs=[HostIP(ip=ip) for ip in host_ips] or None,
+        podIP=next(iter(ips), None),
+        podIPs=[PodIP(ip=ip) for ip in ips] or None,
+        startTime=started,
+        qosClass=qos_class(pod),
+        resources=spec(pod).resources,
+        initContainerStatuses=init or None,
+        containerStatuses=regular or None,
+        ephemeralContainerStatuses=ephemeral or None,
+    )
+
+
+def failed_status(pod: Pod, *, reason: str, message: str, previous: PodStatus | None, now: float) -> PodStatus:
+    """Return the status of a pod that the node gave up by decision: rejected, evicted, shut down."""
+    before = previous if previous is not None else PodStatus()
+    time = datetime.fromtimestamp(int(now), UTC)
+    return PodStatus(
+        phase="Failed",
+        reason=reason,
+        message=message,
+        startTime=before.startTime or time,
+        qosClass=qos_class(pod),
+        observedGeneration=metadata(pod).generation,
+        hostIP=before.hostIP,
+        hostIPs=before.hostIPs,
+        podIP=before.podIP,
+        podIPs=before.podIPs,
+        conditions=before.conditions,
+        initContainerStatuses=before.initContainerStatuses,
+        containerStatuses=before.containerStatuses,
+        ephemeralContainerStatuses=before.ephemeralContainerStatuses,
+    )
+
+
+def _outcome(phase: Phase, old: PodStatus, *, overdue: bool) -> tuple[Phase, str | None, str | None]:
+    """Return phase, reason and message after what was said before and the pod's deadline have had their say."""
+    for ended in TERMINAL_PHASES:
+        if old.phase == ended and phase not in TERMINAL_PHASES:
+            phase = ended  # what has ended does not begin again under the same UID
+    if overdue and phase not in TERMINAL_PHASES:
+        return "Failed", "DeadlineExceeded", DEADLINE_MESSAGE
+    return (phase, old.reason, old.message) if old.phase == phase else (phase, None, None)
+
+
+def _is_initialized(pod: Pod, observed: ObservedPod) -> bool:
+    """Tell whether the present sandbox has had a regular container: one no older than the sandbox."""
+    sandbox = next((s for s in observed.sandboxes if s.state is SandboxState.READY), None)
+    names = {container.name for container in regular_containers(pod)}
+    return sandbox is not None and any(
+        status.name in names and status.created_at >= sandbox.created_at for status in observed.containers
+    )
+
+
+def _is_overdue(pod: Pod, *, started: datetime, now: float) -> bool:
+    deadline = spec(pod).activeDeadlineSeconds
+    return deadline is not None and now - started.timestamp() >= deadline
+
+
+def _pod_ips(pod: Pod, observed: ObservedPod, old: PodStatus, *, host_ips: Sequence[str]) -> tuple[str, ...]:
+    """Return the pod's addresses; on the host's network those of the host, which stay as they were first given."""
+    if not uses_host_network(pod):
+        return observed.ips
+    return tuple(ip.ip for ip in old.podIPs or []) or tuple(host_ips)

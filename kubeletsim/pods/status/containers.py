@@ -1,0 +1,238 @@
+"""The statuses of a pod's containers, made of what the runtime reports, what was last said, and why starts failed.
+
+Upstream: convertToAPIContainerStatuses in pkg/kubelet/kubelet_pods.go, UpdatePodStatus in pkg/kubelet/prober.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+from lightkube.models.core_v1 import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    Pod,
+    PodStatus,
+    VolumeMountStatus,
+)
+
+from kubeletsim.model.pod import (
+    AnyContainer,
+    ephemeral_containers,
+    init_containers,
+    is_sidecar,
+    metadata,
+    regular_containers,
+)
+from kubeletsim.model.runtime import ContainerState as RuntimeState
+from kubeletsim.model.runtime import ContainerStatus as RuntimeStatus
+from kubeletsim.model.runtime import ObservedPod
+from kubeletsim.pods.actions import should_start
+
+RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount"
+UNKNOWN_EXIT_CODE = 137
+LOST_WHILE_RUNNING = "The container could not be located when the pod was deleted.  The container used to be Running"
+LOST = "The container could not be located when the pod was terminated"
+
+ContainerKind = Literal["init", "regular", "ephemeral"]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingReason:
+    """Why the last start of a container failed, until a start succeeds."""
+
+    reason: str
+    """`CrashLoopBackOff`, `ErrImagePull`, `CreateContainerError`, …: section 10.3 of the behaviour reference."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeView:
+    """What probes say of running containers, by name; one that is not mentioned has no probe of that kind."""
+
+    started: Mapping[str, bool] = field(default_factory=dict)
+    ready: Mapping[str, bool] = field(default_factory=dict)
+
+
+def container_statuses(
+    pod: Pod,
+    kind: ContainerKind,
+    *,
+    observed: ObservedPod,
+    old: PodStatus,
+    waiting: Mapping[str, WaitingReason],
+    probes: ProbeView,
+    runtime_name: str,
+) -> list[ContainerStatus]:
+    """Return a status for each container of a kind: regular ones by name, the others in the spec's order."""
+    containers, old_statuses = _of_kind(pod, old, kind)
+    before = {status.name: status for status in old_statuses or []}
+    statuses = []
+    for container in containers:
+        seen = [status for status in observed.containers if status.name == container.name]
+        seen.sort(key=lambda status: status.created_at, reverse=True)
+        if seen:
+            status = _from_runtime(container, seen, before.get(container.name), runtime_name=runtime_name)
+        else:
+            status = _unseen(pod, container, before.get(container.name), kind=kind)
+        if kind != "ephemeral":
+            newest = seen[0] if seen else None
+            status = _after_failed_start(pod, container, status, newest, waiting.get(container.name), kind=kind)
+            status = _with_probes(container, status, kind=kind, probes=probes)
+        statuses.append(status)
+    return sorted(statuses, key=lambda status: status.name) if kind == "regular" else statuses
+
+
+def _of_kind(
+    pod: Pod, old: PodStatus, kind: ContainerKind
+) -> tuple[Sequence[AnyContainer], Sequence[ContainerStatus] | None]:
+    if kind == "init":
+        return init_containers(pod), old.initContainerStatuses
+    if kind == "regular":
+        return regular_containers(pod), old.containerStatuses
+    return ephemeral_containers(pod), old.ephemeralContainerStatuses
+
+
+def api_time(nanos: int) -> datetime | None:
+    """Return a runtime's time as the API shows it, in whole seconds; None for what has not happened."""
+    return datetime.fromtimestamp(nanos // 1_000_000_000, UTC) if nanos else None
+
+
+def restart_count(status: RuntimeStatus) -> int:
+    """Return how many instances of the container there were before this one."""
+    text = status.annotations.get(RESTART_COUNT_ANNOTATION, "")
+    return int(text) if text.isdecimal() else status.attempt
+
+
+def _from_runtime(
+    container: AnyContainer, seen: Sequence[RuntimeStatus], old: ContainerStatus | None, *, runtime_name: str
+) -> ContainerStatus:
+    """Return the status of a container the runtime knows; `seen` are its instances, newest first."""
+    newest = seen[0]
+    was_running = old is not None and old.state is not None and old.state.running is not None
+    last = _state(seen[1], was_running=False, runtime_name=runtime_name) if len(seen) > 1 else ContainerState()
+    requests = container.resources.requests if container.resources is not None else None
+    return ContainerStatus(
+        name=container.name,
+        image=newest.image or container.image or "",
+        imageID=newest.image_ref,
+        containerID=f"{runtime_name}://{newest.id}",
+        ready=False,
+        restartCount=restart_count(newest),
+        state=_state(newest, was_running=was_running, runtime_name=runtime_name),
+        lastState=last,
+        resources=container.resources,
+        allocatedResources=requests or None,
+        volumeMounts=_volume_mounts(container),
+    )
+
+
+def _state(status: RuntimeStatus, *, was_running: bool, runtime_name: str) -> ContainerState:
+    container_id = f"{runtime_name}://{status.id}"
+    match status.state:
+        case RuntimeState.RUNNING:
+            return ContainerState(running=ContainerStateRunning(startedAt=api_time(status.started_at)))
+        case RuntimeState.EXITED:
+            return ContainerState(
+                terminated=ContainerStateTerminated(
+                    exitCode=status.exit_code,
+                    reason=status.reason or None,
+                    message=status.message or None,
+                    startedAt=api_time(status.started_at),
+                    finishedAt=api_time(status.finished_at),
+                    containerID=container_id,
+                )
+            )
+        case RuntimeState.UNKNOWN if was_running:
+            return _lost(LOST, container_id=container_id)
+        case _:  # created but not running, or nobody knows: waiting, without a better word for it
+            return ContainerState(waiting=ContainerStateWaiting())
+
+
+def _unseen(pod: Pod, container: AnyContainer, old: ContainerStatus | None, *, kind: ContainerKind) -> ContainerStatus:
+    """Return the status of a container the runtime does not know: never started, cleaned up, or lost."""
+    if kind == "init" and old is not None and old.state is not None and old.state.terminated is not None:
+        return msgspec.structs.replace(old)  # finished init containers may be removed at any time
+    reason = "PodInitializing" if init_containers(pod) else "ContainerCreating"
+    status = ContainerStatus(
+        name=container.name,
+        image=container.image or "",
+        imageID="",
+        ready=False,
+        restartCount=old.restartCount if old is not None else 0,
+        state=ContainerState(waiting=ContainerStateWaiting(reason=reason)),
+        lastState=(old.lastState if old is not None else None) or ContainerState(),
+        volumeMounts=_volume_mounts(container),
+    )
+    ran = old is not None and old.state is not None and old.state.running is not None
+    if not ran or (status.lastState is not None and status.lastState.terminated is not None):
+        return status
+    # Waiting alone would throw the pod back to Pending although it has been running.
+    status.lastState = _lost(LOST_WHILE_RUNNING, container_id=None)
+    if metadata(pod).deletionTimestamp is None:
+        status.restartCount += 1
+    return status
+
+
+def _lost(message: str, *, container_id: str | None) -> ContainerState:
+    return ContainerState(
+        terminated=ContainerStateTerminated(
+            exitCode=UNKNOWN_EXIT_CODE, reason="ContainerStatusUnknown", message=message, containerID=container_id
+        )
+    )
+
+
+def _after_failed_start(
+    pod: Pod,
+    container: AnyContainer,
+    status: ContainerStatus,
+    newest: RuntimeStatus | None,
+    failure: WaitingReason | None,
+    *,
+    kind: ContainerKind,
+) -> ContainerStatus:
+    """Show a container that is due for a start as waiting, once a start of it has failed; before, as what it was."""
+    ended_well = newest is not None and newest.state is RuntimeState.EXITED and newest.exit_code == 0
+    if kind == "init" and ended_well and not is_sidecar(container):
+        return status
+    if failure is None or not should_start(pod, container, newest):
+        return status
+    if status.state is not None and status.state.terminated is not None:
+        status.lastState = status.state
+    status.state = ContainerState(waiting=ContainerStateWaiting(reason=failure.reason, message=failure.message or None))
+    return status
+
+
+def _with_probes(
+    container: AnyContainer, status: ContainerStatus, *, kind: ContainerKind, probes: ProbeView
+) -> ContainerStatus:
+    """Fill in whether the container has started and is ready."""
+    running = status.state is not None and status.state.running is not None
+    status.started = running and probes.started.get(container.name, True)
+    if kind == "init" and not is_sidecar(container):
+        ended = status.state.terminated if status.state is not None else None
+        status.ready = ended is not None and ended.exitCode == 0
+    else:
+        status.ready = status.started and probes.ready.get(container.name, True)
+    return status
+
+
+def _volume_mounts(container: AnyContainer) -> list[VolumeMountStatus] | None:
+    mounts = [
+        VolumeMountStatus(
+            name=mount.name,
+            mountPath=mount.mountPath,
+            readOnly=mount.readOnly or None,
+            recursiveReadOnly=_recursive(mount.recursiveReadOnly) if mount.readOnly else None,
+        )
+        for mount in container.volumeMounts or []
+    ]
+    return mounts or None
+
+
+def _recursive(wanted: str | None) -> str:
+    return "Enabled" if wanted == "Enabled" else "Disabled"
