@@ -19,6 +19,7 @@ from opentelemetry.trace import Tracer
 from kubeletsim.base.timing import Clock, every
 from kubeletsim.model.errors import CRIError, NotFound
 from kubeletsim.model.events import Event, EventRecorder, ObjectReference
+from kubeletsim.model.pod import MINIMUM_GRACE_SECONDS
 from kubeletsim.model.runtime import (
     Container,
     ContainerID,
@@ -28,6 +29,7 @@ from kubeletsim.model.runtime import (
     SandboxID,
 )
 from kubeletsim.upkeep.container_logs import ContainerLogs
+from kubeletsim.upkeep.container_removal import ContainerRemover
 from kubeletsim.upkeep.gc import (
     ContainerGCPolicy,
     ContentShouldGo,
@@ -42,7 +44,6 @@ SCOPE = "k8s.io/kubernetes/pkg/kubelet/kuberuntime"
 PERIOD_SECONDS = 60.0
 
 GRACE_PERIOD_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod"
-MINIMUM_GRACE_SECONDS = 2
 
 
 class ContainerRuntime(Protocol):
@@ -60,9 +61,6 @@ class ContainerRuntime(Protocol):
     async def stop_container(self, container_id: ContainerID, *, timeout_seconds: int) -> None:
         """Stop a container."""
 
-    async def remove_container(self, container_id: ContainerID) -> None:
-        """Remove a container."""
-
     async def stop_pod_sandbox(self, sandbox_id: SandboxID) -> None:
         """Stop a sandbox."""
 
@@ -75,6 +73,7 @@ class ContainerSweeper:
 
     Args:
         cri: where the containers are.
+        remover: removes one of them.
         logs: where their log files are.
         policy: how many dead containers may stay.
         content_should_go: the pod workers' word on pods of which nothing may stay.
@@ -88,6 +87,7 @@ class ContainerSweeper:
         self,
         cri: ContainerRuntime,
         *,
+        remover: ContainerRemover,
         logs: ContainerLogs,
         policy: ContainerGCPolicy,
         content_should_go: ContentShouldGo,
@@ -99,6 +99,7 @@ class ContainerSweeper:
         rng: random.Random,
     ) -> None:
         self._cri = cri
+        self._remover = remover
         self._logs = logs
         self._policy = policy
         self._content_should_go = content_should_go
@@ -128,25 +129,6 @@ class ContainerSweeper:
             log.error("Container garbage collection failed: %s", message)
             self._record(Event(regarding=self._node, type="Warning", reason="ContainerGCFailed", message=message))
 
-    async def remove_container(self, container_id: ContainerID) -> None:
-        """Remove a dead container and its logs: ContainerStatus, ContainerStatus, RemoveContainer.
-
-        Upstream asks for the status twice, once in the log manager for the files and once for the link, and so it is in
-        every trace.
-
-        Raises:
-            CRIError: the runtime failed; a container that is gone is no failure.
-            OSError: a log file cannot be deleted; the container stays so that the next turn finds it.
-        """
-        try:
-            status = await self._cri.container_status(container_id)
-            self._logs.delete_files(status.log_path)
-            status = await self._cri.container_status(container_id)
-            self._logs.delete_link(container_id, labels=status.labels)
-            await self._cri.remove_container(container_id)
-        except NotFound:
-            log.debug("Container %s is gone already", container_id)
-
     async def _sweep_containers(self, sources_ready: bool) -> None:
         plan = plan_container_gc(
             await self._cri.list_containers(),
@@ -159,7 +141,7 @@ class ContainerSweeper:
             try:
                 if container.state is ContainerState.UNKNOWN:
                     await self._stop(container)
-                await self.remove_container(container.id)
+                await self._remover.remove(container.id)
             except (CRIError, OSError) as error:
                 log.warning("Failed to remove container %s (%s): %s", container.id, container.name, error)
 

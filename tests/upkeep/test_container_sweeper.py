@@ -10,16 +10,15 @@ import pytest
 
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.events import ObjectReference
-from kubeletsim.model.runtime import ContainerID, ContainerState
+from kubeletsim.model.runtime import ContainerState
 from kubeletsim.upkeep.container_logs import ContainerLogs
+from kubeletsim.upkeep.container_removal import ContainerRemover
 from kubeletsim.upkeep.container_sweeper import SCOPE, ContainerSweeper
 from kubeletsim.upkeep.gc import ContainerGCPolicy
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ROOT = "Containers/GarbageCollect"
 NODE = ObjectReference(kind="Node", name="node-1", uid="node-1")
-REMOVAL = ["ContainerStatus", "ContainerStatus", "RemoveContainer"]
-SANDBOX_REMOVAL = ["StopPodSandbox", "RemovePodSandbox"]
 
 
 def recorded_turns(scenario: str) -> list[list[str]]:
@@ -28,12 +27,17 @@ def recorded_turns(scenario: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def sweeper(node, pods, recorder, clock, tmp_path):
-    links = tmp_path / "links"
-    links.mkdir()
+def logs(tmp_path):
+    (tmp_path / "links").mkdir()
+    return ContainerLogs(pod_logs_dir=tmp_path / "pods", links_dir=tmp_path / "links")
+
+
+@pytest.fixture
+def sweeper(node, pods, recorder, clock, logs):
     return ContainerSweeper(
         node.cri,
-        logs=ContainerLogs(pod_logs_dir=tmp_path / "pods", links_dir=links),
+        remover=ContainerRemover(node.cri, logs=logs),
+        logs=logs,
         policy=ContainerGCPolicy(),
         content_should_go=pods.content_should_go,
         sources_ready=lambda: pods.sources_ready,
@@ -133,27 +137,6 @@ async def test_nothing_of_unknown_pods_goes_before_the_sources_have_reported(swe
 
 
 @pytest.mark.looptime
-async def test_a_removed_container_takes_its_log_the_rotated_ones_and_the_link_with_it(
-    sweeper, node, pods, log_of, tmp_path
-):
-    gone = await node.container("web", "app", attempt=1)
-    log = Path(log_of(node.cri, gone))
-    log.parent.mkdir(parents=True)
-    rotated = log.with_name("1.log.20261123-070000.gz")
-    other = log.with_name("10.log")
-    link = tmp_path / "links" / f"web_default_app-{gone}.log"
-    for file in (log, rotated, other):
-        file.write_text("x")
-    link.symlink_to(log)
-
-    await sweeper.remove_container(gone)
-
-    assert [file.exists() for file in (log, rotated, other)] == [False, False, True]
-    assert not link.is_symlink()
-    assert node.cri.containers() == []
-
-
-@pytest.mark.looptime
 async def test_a_container_in_unknown_state_is_stopped_before_it_is_removed(sweeper, node, pods):
     container_id = await node.container("web", "app", running=True)
     held = node.cri._containers[container_id]
@@ -215,21 +198,3 @@ async def test_a_link_to_a_missing_log_goes_unless_its_container_is_alive(sweepe
     await sweeper.sweep()
 
     assert sorted(links.iterdir()) == sorted([kept, whole])
-
-
-@pytest.mark.looptime
-async def test_removing_a_container_that_is_gone_is_no_failure(sweeper):
-    await sweeper.remove_container(ContainerID("gone"))
-
-
-def test_a_log_path_that_names_no_file_of_ours_deletes_nothing(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "precious").write_text("x")
-    logs = ContainerLogs(pod_logs_dir=tmp_path / "pods", links_dir=None)
-
-    for log_path in ("", "precious", "./precious"):
-        logs.delete_files(log_path)
-
-    assert (tmp_path / "precious").exists()
-    assert logs.pod_directories() == []
-    assert logs.dangling_links() == []
