@@ -236,6 +236,7 @@ class ContainerConfig:
     attempt: int = 0
     image: ImageSpec
     image_id: ImageID = NO_IMAGE
+    """For the caller's own use; CRI has no place for it, the image is what `image` names."""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     working_dir: str = ""
