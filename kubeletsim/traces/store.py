@@ -1,0 +1,285 @@
+"""The store: spans in one SQLite file, written by one process and read by any number while it writes.
+
+Write-ahead logging makes that work: readers see the last commit and never wait. A commit survives kill -9 of the writer
+(only a crash of the machine may lose the last moments, for `synchronous` is NORMAL). Senders are answered after the
+commit, so what is lost is what nobody was told is safe. A `TraceStore` belongs to one thread at a time.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+
+from kubeletsim.traces import query
+from kubeletsim.traces.filters import TraceFilter
+from kubeletsim.traces.otlp import decode_span
+from kubeletsim.traces.rows import Rows
+from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
+from kubeletsim.traces.span import Span
+
+_WAIT_FOR_LOCK_SECONDS = 10.0
+_MOST_REMEMBERED = 10_000
+
+
+class TraceStoreError(Exception):
+    """The store cannot be used: missing, not one of ours, damaged, full. The text names the file."""
+
+
+class NoTraceStore(TraceStoreError):
+    """There is no trace store at that path, or the file there is something else: the path is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root span that was just stored."""
+
+    trace_id: str
+    service: str
+    name: str
+    duration_ns: int
+    error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult:
+    """What became of the spans of one or several requests."""
+
+    stored: int
+    duplicates: int
+    rejected: int
+    roots: Sequence[Root] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """A trace in a list; `root_name` and `root_service` are empty until the root span has arrived."""
+
+    trace_id: str
+    root_name: str
+    root_service: str
+    start_ns: int
+    end_ns: int
+    spans: int
+    errors: int
+    services: Sequence[str]
+
+    @property
+    def duration_ns(self) -> int:
+        """Return the time from the first start to the last end."""
+        return self.end_ns - self.start_ns
+
+
+class TraceStore:
+    """One open store; a context manager that closes it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._db = connection
+        self._surroundings: dict[tuple[bytes, bytes], int] = {}  # ids of rows known to be committed
+        self._operations: dict[tuple[str, str], int] = {}
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open an existing store for reading, also while another process writes to it.
+
+        Raises:
+            NoTraceStore: there is none at this path.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise NoTraceStore(f"{path}: no trace store here; `kubeletsim traces collect --db {path}` makes one")
+        return cls._opened(path, mode="ro")
+
+    @classmethod
+    def create(cls, path: Path | str) -> Self:
+        """Open a store for writing, after making it if there is none.
+
+        Raises:
+            NoTraceStore: the file is something else.
+            TraceStoreError: it cannot be written.
+        """
+        path = Path(path)
+        if not path.parent.is_dir():
+            raise NoTraceStore(f"{path}: there is no directory {path.parent}")
+        return cls._opened(path, mode="rwc")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._db.close()
+
+    def add(self, resource_spans: Iterable[ResourceSpans]) -> AddResult:
+        """Store spans in one transaction; when this returns, they are committed."""
+        rows = Rows()
+        rows.add(resource_spans)
+        return self.add_rows(rows)
+
+    def add_rows(self, rows: Rows) -> AddResult:
+        """Store prepared rows in one transaction: all of them or, on an error, none.
+
+        Raises:
+            TraceStoreError: the file cannot take them, e.g. because the disk is full.
+        """
+        if not rows.spans:
+            return AddResult(0, 0, rows.rejected)
+        with _translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                surroundings = [self._surroundings_id(*pair) for pair in rows.surroundings]
+                operations = [self._operation_id(*pair) for pair in rows.operations]
+                before = self._db.total_changes
+                self._db.executemany(query.INSERT_SPAN, query.span_values(rows, surroundings, operations))
+                stored = self._db.total_changes - before
+                self._db.executemany(query.UPSERT_TRACE, query.trace_values(rows, operations))
+                self._db.executemany(query.INSERT_TRACE_OPERATION, query.trace_operations(rows, operations))
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        self._remember(rows, surroundings, operations)
+        return AddResult(stored, len(rows.spans) - stored, rows.rejected, _roots(rows))
+
+    def traces(self, wanted: TraceFilter | None = None) -> Iterator[TraceSummary]:
+        """Yield the traces that a filter lets through, newest start first."""
+        with _translated(self.path):
+            for trace_id, start_ns, end_ns, service, name in self._matching(wanted or TraceFilter()):
+                spans, errors = self._db.execute(query.COUNT_SPANS, (trace_id,)).fetchone()
+                services = [row[0] for row in self._db.execute(query.SERVICES, (trace_id,))]
+                yield TraceSummary(trace_id.hex(), name or "", service or "", start_ns, end_ns, spans, errors, services)
+
+    def trace_ids(self, wanted: TraceFilter | None = None) -> Iterator[str]:
+        """Yield the ids of the traces that a filter lets through, newest start first."""
+        with _translated(self.path):
+            for trace_id, *_ in self._matching(wanted or TraceFilter()):
+                yield trace_id.hex()
+
+    def find(self, prefix: str, *, limit: int = 6) -> list[str]:
+        """Return the ids that begin with a prefix of hex digits, at most `limit` of them."""
+        digits = prefix.strip().lower()
+        if not digits or len(digits) > 32 or set(digits) - set("0123456789abcdef"):
+            return []
+        low, high = bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))
+        with _translated(self.path):
+            return [row[0].hex() for row in self._db.execute(query.FIND_TRACES, (low, high, limit))]
+
+    def spans(self, trace_id: str) -> list[Span]:
+        """Return the spans of a trace in the order of their arrival; empty when there is no such trace."""
+        return [
+            decode_span(span, resource=resource_spans.resource, scope=scope_spans.scope)
+            for resource_spans in self.resource_spans(trace_id)
+            for scope_spans in resource_spans.scope_spans
+            for span in scope_spans.spans
+        ]
+
+    def resource_spans(self, trace_id: str) -> list[ResourceSpans]:
+        """Return a trace as OTLP, with everything that arrived, grouped by resource and scope."""
+        groups: dict[bytes, tuple[ResourceSpans, dict[bytes, ScopeSpans]]] = {}
+        with _translated(self.path):
+            for resource, scope, raw in self._db.execute(query.RAW_SPANS, (bytes.fromhex(trace_id),)):
+                if resource not in groups:
+                    groups[resource] = ResourceSpans.FromString(resource), {}
+                resource_spans, scopes = groups[resource]
+                if scope not in scopes:
+                    scopes[scope] = resource_spans.scope_spans.add()
+                    scopes[scope].MergeFromString(scope)
+                scopes[scope].spans.append(SpanMessage.FromString(raw))
+        return [resource_spans for resource_spans, _ in groups.values()]
+
+    def _matching(self, wanted: TraceFilter) -> Iterator[query.Match]:
+        sql, parameters = query.matching(wanted)
+        search = query.AttributeSearch(self._db, wanted.attributes)
+        left = wanted.limit
+        for row in self._db.execute(sql, parameters):
+            if left == 0:
+                return
+            if search.matches(row[0]):
+                yield row
+                left = None if left is None else left - 1
+
+    @classmethod
+    def _opened(cls, path: Path, *, mode: str) -> Self:
+        with _translated(path):
+            uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+            store = cls(
+                sqlite3.connect(
+                    uri, uri=True, timeout=_WAIT_FOR_LOCK_SECONDS, isolation_level=None, check_same_thread=False
+                ),
+                path,
+            )
+        try:
+            store._prepare(writable=mode == "rwc")
+        except TraceStoreError:
+            store.close()
+            raise
+        return store
+
+    def _prepare(self, *, writable: bool) -> None:
+        self._check(empty_is_fine=writable)
+        if writable:
+            with _translated(self.path):
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}; COMMIT;")
+
+    def _check(self, *, empty_is_fine: bool) -> None:
+        """Make sure that the file is a store of a version this program knows."""
+        with _translated(self.path):
+            [application_id] = self._db.execute("PRAGMA application_id").fetchone()
+            [version] = self._db.execute("PRAGMA user_version").fetchone()
+            [tables] = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application_id != APPLICATION_ID and not (empty_is_fine and tables == 0 and application_id == 0):
+            raise NoTraceStore(f"{self.path}: not a trace store")
+        if version > VERSION:
+            raise TraceStoreError(f"{self.path}: written by a newer kubeletsim (format {version}, known {VERSION})")
+
+    def _surroundings_id(self, resource: bytes, scope: bytes) -> int:
+        known = self._surroundings.get((resource, scope))
+        return (
+            self._id(query.INSERT_SURROUNDINGS, query.FIND_SURROUNDINGS, (resource, scope)) if known is None else known
+        )
+
+    def _operation_id(self, service: str, name: str) -> int:
+        known = self._operations.get((service, name))
+        return self._id(query.INSERT_OPERATION, query.FIND_OPERATION, (service, name)) if known is None else known
+
+    def _id(self, insert: str, find: str, key: tuple[bytes, bytes] | tuple[str, str]) -> int:
+        self._db.execute(insert, key)
+        return int(self._db.execute(find, key).fetchone()[0])
+
+    def _remember(self, rows: Rows, surroundings: Sequence[int], operations: Sequence[int]) -> None:
+        """Keep the ids of what is committed now; a rolled back id must never be remembered."""
+        for cache in (self._surroundings, self._operations):
+            if len(cache) > _MOST_REMEMBERED:
+                cache.clear()
+        self._surroundings.update(zip(rows.surroundings, surroundings, strict=True))
+        self._operations.update(zip(rows.operations, operations, strict=True))
+
+
+def _roots(rows: Rows) -> list[Root]:
+    return [
+        Root(span.trace_id.hex(), *rows.operations[span.operation], span.duration_ns, span.error)
+        for span in rows.spans
+        if span.root
+    ]
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as e:
+        if "not a database" in str(e):
+            raise NoTraceStore(f"{path}: not a trace store ({e})") from e
+        raise TraceStoreError(f"{path}: {e}") from e
