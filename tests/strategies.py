@@ -1,7 +1,12 @@
 """Hypothesis strategies shared by the tests; a new rule that needs a generator adds it here."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 from lightkube.models.core_v1 import Pod
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from kubeletsim.model.duration import Duration
 from kubeletsim.model.pod import all_containers
@@ -17,6 +22,7 @@ from kubeletsim.model.runtime import (
     SandboxID,
     SandboxState,
 )
+from kubeletsim.traces.span import Span
 from kubeletsim.upkeep.gc import ImageRecord
 from tests.fakes.pods import container, make_pod, observed, sandbox, sidecar, status
 
@@ -131,3 +137,127 @@ def quantities() -> st.SearchStrategy[Quantity]:
         st.integers(-limit, limit),
     )
     return st.builds(Quantity, nanos, st.sampled_from(QuantityFormat))
+
+
+def viewer_spans(*, max_size: int = 30) -> st.SearchStrategy[list[Span]]:
+    """Spans of one trace with hardly any sense in them: few ids, so parents repeat, are missing, or form cycles."""
+    span_ids = st.sampled_from([f"{number:016x}" for number in range(1, 9)])
+    span = st.builds(
+        Span,
+        trace_id=st.just("ab" * 16),
+        span_id=span_ids,
+        parent_span_id=st.one_of(st.just(""), span_ids, st.just("f" * 16)),
+        name=st.sampled_from(["a", "b", "\x1b[31mred", ""]),
+        service=st.sampled_from(["kubelet", "containerd"]),
+        start_ns=st.integers(0, 100),
+        end_ns=st.integers(0, 100),
+        error=st.booleans(),
+        status_message=st.sampled_from(["", "it failed", "two\nlines\x07"]),
+        attributes=st.dictionaries(st.text(max_size=3), st.one_of(st.text(max_size=5), st.integers(), st.booleans())),
+    )
+    return st.lists(span, max_size=max_size)
+
+
+def otlp_resource_spans() -> st.SearchStrategy[ResourceSpans]:
+    """ResourceSpans with every field of the data model, any text, numbers up to the limits of their types."""
+    value: st.SearchStrategy[AnyValue] = st.recursive(
+        st.one_of(
+            st.builds(AnyValue, string_value=st.text(max_size=10)),
+            st.builds(AnyValue, bool_value=st.booleans()),
+            st.builds(AnyValue, int_value=st.integers(-(2**63), 2**63 - 1)),
+            st.builds(AnyValue, double_value=st.floats(allow_nan=False)),
+            st.builds(AnyValue, bytes_value=st.binary(max_size=10)),
+            st.just(AnyValue()),
+        ),
+        lambda inner: st.one_of(
+            st.builds(AnyValue, array_value=st.builds(ArrayValue, values=st.lists(inner, max_size=2))),
+            st.builds(AnyValue, kvlist_value=st.builds(KeyValueList, values=st.lists(pairs(inner), max_size=2))),
+        ),
+        max_leaves=4,
+    )
+
+    def pairs(inner: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[KeyValue]:
+        return st.builds(KeyValue, key=st.text(max_size=5), value=inner)
+
+    attributes = st.lists(pairs(value), max_size=3)
+    trace_id, span_id = st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8)
+    times = st.integers(0, 2**64 - 1)
+    counts = st.integers(0, 2**32 - 1)
+    event = st.builds(SpanMessage.Event, name=st.text(max_size=5), time_unix_nano=times, attributes=attributes)
+    link = st.builds(
+        SpanMessage.Link, trace_id=trace_id, span_id=span_id, trace_state=st.text(max_size=5), attributes=attributes
+    )
+    span = st.builds(
+        SpanMessage,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=st.one_of(st.just(b""), span_id),
+        name=st.text(max_size=10),
+        kind=st.sampled_from(list(SpanMessage.SpanKind.values())),
+        start_time_unix_nano=times,
+        end_time_unix_nano=times,
+        attributes=attributes,
+        events=st.lists(event, max_size=2),
+        links=st.lists(link, max_size=2),
+        status=st.builds(Status, code=st.sampled_from(list(Status.StatusCode.values())), message=st.text(max_size=5)),
+        trace_state=st.text(max_size=5),
+        flags=counts,
+        dropped_attributes_count=counts,
+        dropped_events_count=counts,
+        dropped_links_count=counts,
+    )
+
+    def assemble(
+        resource: list[KeyValue], scopes: list[tuple[str, str, list[SpanMessage]]], schema: str
+    ) -> ResourceSpans:
+        made = ResourceSpans(schema_url=schema)
+        made.resource.attributes.extend(resource)
+        for name, version, spans in scopes:
+            scope_spans = made.scope_spans.add(spans=spans)
+            scope_spans.scope.name, scope_spans.scope.version = name, version
+        return made
+
+    scope = st.tuples(st.text(max_size=5), st.text(max_size=5), st.lists(span, max_size=3))
+    return st.builds(assemble, attributes, st.lists(scope, max_size=2), st.text(max_size=5))
+
+
+def manifests() -> st.SearchStrategy[dict[str, Any]]:
+    """Manifests of static pods that a node accepts, with and without the fields that have defaults."""
+
+    def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+        return st.fixed_dictionaries({}, optional=fields)
+
+    names = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+    images = st.sampled_from(["web", "web:latest", "web:1", f"web@sha256:{'a' * 64}", "registry.invalid:5000/web"])
+    probe = optional(
+        periodSeconds=st.integers(0, 5), timeoutSeconds=st.integers(0, 5), failureThreshold=st.integers(0, 5)
+    ).map(lambda fields: {"httpGet": {"port": 80}, **fields})
+    amounts = optional(cpu=st.sampled_from(["1", "500m", 2]), memory=st.sampled_from(["64Mi", "1Gi", 1000]))
+    fields = optional(
+        imagePullPolicy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
+        livenessProbe=probe,
+        ports=st.lists(st.fixed_dictionaries({"containerPort": st.integers(1, 65535)}), max_size=1),
+        resources=amounts.map(lambda limits: {"limits": limits}),
+        env=st.lists(st.fixed_dictionaries({"name": names, "value": st.text("abc$()", max_size=8)}), max_size=2),
+    )
+    one = st.builds(lambda name, image, more: {"name": name, "image": image, **more}, names, images, fields)
+    containers = st.lists(one, min_size=1, max_size=3, unique_by=lambda made: made["name"])
+    more = optional(
+        restartPolicy=st.sampled_from(["Always", "OnFailure", "Never"]),
+        hostNetwork=st.booleans(),
+        terminationGracePeriodSeconds=st.integers(0, 60),
+        volumes=st.lists(st.fixed_dictionaries({"name": names}), max_size=2, unique_by=lambda made: made["name"]),
+    )
+    labels = st.dictionaries(names, names, max_size=3)
+
+    def manifest(name: str, labels: dict[str, str], containers: list[Any], spec: dict[str, Any]) -> dict[str, Any]:
+        metadata = {"name": name, "labels": labels}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers, **spec}}
+
+    made = st.builds(manifest, names, labels, containers, more)
+    return made.filter(lambda made: not (made["spec"].get("hostNetwork") and _shares_a_port(made)))
+
+
+def _shares_a_port(manifest: dict[str, Any]) -> bool:
+    ports = [port["containerPort"] for made in manifest["spec"]["containers"] for port in made.get("ports", [])]
+    return len(ports) != len(set(ports))
