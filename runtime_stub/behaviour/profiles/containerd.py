@@ -1,0 +1,289 @@
+"""This module is containerd 2.4: the spans inside each call and the time they take.
+
+Trees, attributes and events are those of a real containerd (docs/runtime-stub.md has them drawn); the medians are the
+recordings' in tests/golden, where those have the call, otherwise those of the reference's laboratory. Pieces of work
+that containerd does in less than a tenth of a millisecond have no entry: the stub itself takes that long.
+"""
+
+from collections.abc import Mapping
+
+from runtime_stub.behaviour.latency import Latency
+from runtime_stub.behaviour.plan import Do, Each, Fact, Mark, Note, Plan, Plans, Spend, When
+from runtime_stub.behaviour.profiles.containerd_spans import (
+    CONTAINER,
+    LAYER,
+    SANDBOX,
+    SANDBOX_TIMES,
+    delete_container,
+    handler,
+    http,
+    inner,
+    kill,
+    new_container,
+    new_task,
+    start_task,
+    store,
+    task,
+)
+from runtime_stub.behaviour.profiles.containerd_wordings import WORDINGS
+from runtime_stub.behaviour.profiles.profile import Profile
+
+_NETWORK = inner(
+    "cni.setup_pod_network",
+    Mark("cni.setup.start"),
+    Spend("cni.setup"),
+    Do("address"),
+    Mark("cni.setup.complete"),
+    attributes=(
+        ("sandbox.id", Fact("sandbox_id")),
+        ("netns.path", Fact("netns")),
+        ("runtime.handler", Fact("handler")),
+        ("sandbox.ip", Fact("ip")),
+        ("sandbox.additional_ips.count", Fact("additional_ips")),
+    ),
+)
+
+_UPDATE_SANDBOX = store(
+    "sandbox", "Update", "store.sandbox_update", SANDBOX_TIMES, (("sandbox.UpdatedAt", Fact("created_at")),)
+)
+
+_PULL: Plan = (
+    Note((("image.ref", Fact("image")), ("snapshotter.name", Fact("snapshotter")))),
+    Spend("pull.prepare"),
+    http("HEAD", "manifest_url", Spend("pull.resolve"), Do("resolve")),
+    When(
+        "absent",
+        (
+            handler("manifest"),
+            handler("config"),
+            inner(
+                "pkg.unpack.unpacker.unpack",
+                Each(
+                    "layers",
+                    (
+                        inner(
+                            "pkg.unpack.unpacker.fetchLayer",
+                            http("GET", "url", Spend("pull.fetch_megabyte", times="megabytes")),
+                            attributes=LAYER,
+                        ),
+                        inner(
+                            "pkg.unpack.unpacker.unpackLayer",
+                            Spend("pull.unpack_megabyte", times="megabytes"),
+                            attributes=LAYER,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Spend("pull.finish"),
+    Do("commit"),
+    Mark("Pull and unpack image complete"),
+)
+
+_STOP: Plan = (
+    When(
+        "running",
+        (
+            task("State", "task.state"),
+            When("graceful", (When("unsignalled", (kill("terminate"),)), Do("await grace"))),
+            When(
+                "running",
+                (kill("kill"), Do("await exit"), Mark("container stopped", CONTAINER, "container.stop.duration")),
+            ),
+        ),
+    ),
+)
+
+_STOP_SANDBOX: Plan = (
+    Note((("sandbox.id", Fact("sandbox_id")),)),
+    Mark("stopping containers in the sandbox"),
+    Each("containers", _STOP),
+    When(
+        "sandbox running",
+        (task("State", "task.state"), kill("kill sandbox"), Spend("sandbox.exit"), Do("sandbox stopped")),
+    ),
+    Mark("sandbox container stopped", (), "sandbox.stop.duration"),
+    When(
+        "networked",
+        (
+            Mark("start pod network teardown"),
+            Spend("cni.teardown"),
+            Do("release network"),
+            Mark("finished pod network teardown", (), "network.teardown.duration"),
+        ),
+    ),
+    Spend("sandbox.clean_up"),
+)
+
+_REMOVE: Plan = (
+    Note(CONTAINER),
+    *_STOP,
+    Do("claim"),
+    Spend("container.remove"),
+    delete_container(),
+    Do("commit"),
+    Mark("container removed", CONTAINER, "container.remove.duration"),
+)
+
+PLANS: Plans = {
+    "RunPodSandbox": (
+        inner(
+            "cri.sandbox.run",
+            store("sandbox", "Create", "store.sandbox_create", SANDBOX_TIMES),
+            When("pod network", (Mark("setup pod network"), _UPDATE_SANDBOX, _NETWORK, _UPDATE_SANDBOX)),
+            Each("sandbox image", _PULL),
+            Spend("sandbox.prepare"),
+            new_container("sandbox.container"),
+            new_task("sandbox.shim", "sandbox.task_create", "sandbox.task_connect"),
+            start_task("sandbox.task_start"),
+            _UPDATE_SANDBOX,
+            Do("commit"),
+            attributes=(*SANDBOX, ("sandbox.name", Fact("name"))),
+        ),
+        Spend("sandbox.answer"),
+    ),
+    "CreateContainer": (
+        Note((("sandbox.id", Fact("sandbox_id")), ("sandbox.pid", Fact("sandbox_pid_text")))),
+        Note((("container.id", Fact("id")), ("container.name", Fact("name")))),
+        Spend("container.prepare"),
+        Note((("container.image.ref", Fact("image")),)),
+        new_container("container.create"),
+        Spend("container.store"),
+        Do("commit"),
+        Mark("container created", (), "container.create.duration"),
+    ),
+    "StartContainer": (
+        Note((("container.id", Fact("id")), ("sandbox.id", Fact("sandbox_id")))),
+        Spend("start.prepare"),
+        new_task("start.loggers", "start.task_create", "start.task_connect", Do("execute")),
+        start_task("start.task_start"),
+        Do("commit"),
+        Spend("start.finish"),
+        Mark("container started", (), "container.start.duration"),
+    ),
+    "StopContainer": (Note(CONTAINER), *_STOP),
+    "StopPodSandbox": _STOP_SANDBOX,
+    "RemoveContainer": _REMOVE,
+    "RemovePodSandbox": (
+        *_STOP_SANDBOX,
+        Each("containers", _REMOVE),
+        Spend("sandbox.remove"),
+        delete_container(),  # the pause container, whose id is the sandbox's
+        store("sandbox", "Delete", "store.sandbox_delete"),
+        Do("commit"),
+        Mark("pod sandbox removed", (), "sandbox.remove.duration"),
+    ),
+    "ExecSync": (
+        Note(CONTAINER),
+        task("State", "task.state"),
+        inner(
+            "client.task.Exec",
+            task("Exec", "exec.create"),
+            attributes=(("task.id", Fact("id")), ("task.exec.id", Fact("exec_id"))),
+        ),
+        inner(
+            "process.Start",
+            task("State", "task.state"),
+            task("Start", "exec.start", Do("start")),
+            task("State", "task.state"),
+            attributes=(
+                ("process.id", Fact("exec_id")),
+                ("process.task.id", Fact("id")),
+                ("process.pid", Fact("exec_pid")),
+            ),
+        ),
+        inner(
+            "process.Wait",
+            task("State", "task.state"),
+            task("Wait", "exec.exit", Do("wait")),
+            attributes=(("process.id", Fact("exec_id")), ("process.task.id", Fact("id"))),
+        ),
+        When(
+            "timed out",
+            (
+                inner(
+                    "process.Kill",
+                    task("State", "task.state"),
+                    task("Kill", "task.kill"),
+                    attributes=(
+                        ("process.id", Fact("exec_id")),
+                        ("process.pid", Fact("exec_pid")),
+                        ("process.task.id", Fact("id")),
+                    ),
+                ),
+                Do("time out"),
+            ),
+        ),
+    ),
+    "UpdateContainerResources": (
+        inner("container.Update", store("containers", "Update", "store.container_update")),
+        When("running", (task("State", "task.state"), inner("task.Update", task("Update", "task.update")))),
+        Do("commit"),
+    ),
+    "PullImage": _PULL,
+    "RemoveImage": (Note((("image.id", Fact("id")),)), Spend("image.remove"), Do("commit")),
+    "ContainerStats": (task("Stats", "task.stats"),),
+    "ListContainerStats": (Each("containers", (task("Stats", "task.stats"),)),),
+}
+
+LATENCIES: Mapping[str, Latency] = {
+    name: Latency(median_ms)
+    for name, median_ms in {
+        "store.sandbox_create": 0.57,
+        "store.sandbox_update": 2.72,
+        "store.sandbox_delete": 0.42,
+        "store.container": 0.05,
+        "store.container_update": 3.0,
+        "store.container_delete": 0.08,
+        "cni.setup": 27.0,
+        "cni.teardown": 70.0,
+        "sandbox.prepare": 3.97,
+        "sandbox.container": 4.49,
+        "sandbox.shim": 32.1,
+        "sandbox.task_create": 70.46,
+        "sandbox.task_connect": 0.66,
+        "sandbox.task_start": 13.73,
+        "sandbox.answer": 0.44,
+        "sandbox.exit": 36.0,
+        "sandbox.clean_up": 0.4,
+        "sandbox.remove": 3.4,
+        "container.prepare": 1.9,
+        "container.create": 5.24,
+        "container.store": 0.8,
+        "container.remove": 2.41,
+        "container.delete": 1.25,
+        "start.prepare": 1.8,
+        "start.loggers": 2.26,
+        "start.task_create": 43.06,
+        "start.task_connect": 0.35,
+        "start.task_start": 9.07,
+        "start.finish": 1.8,
+        "task.state": 0.42,
+        "task.kill": 11.1,
+        "task.exit": 36.0,
+        "task.stats": 1.2,
+        "task.update": 7.0,
+        "exec.create": 1.2,
+        "exec.start": 31.0,
+        "exec.exit": 2.0,
+        "pull.prepare": 4.9,
+        "pull.resolve": 1.1,
+        "pull.fetch_descriptor": 3.0,
+        "pull.fetch_megabyte": 8.0,
+        "pull.unpack_megabyte": 10.0,
+        "pull.finish": 4.0,
+        "image.remove": 3.3,
+    }.items()
+}
+"""Medians in milliseconds. `task.exit` is in no plan: it passes between a fatal signal and the notice of the exit."""
+
+CONTAINERD = Profile(
+    name="containerd",
+    runtime_name="containerd",
+    runtime_version="2.4.0",
+    plans=PLANS,
+    latencies=LATENCIES,
+    wordings=WORDINGS,
+    conditions=("ContainerdHasNoDeprecationWarnings",),
+)

@@ -1,0 +1,86 @@
+"""This module is containerd 2.4's wording of errors, as its CRI plugin's sources and the recordings have it.
+
+UNKNOWN is what containerd answers for every error without a class of its own. A lookup's code depends on what went
+wrong: its refusal brings it along, and the code here is a fallback.
+"""
+
+from collections.abc import Mapping
+
+from runtime_stub.behaviour.refusals import Wording
+from runtime_stub.state.refusals import Reason
+
+_FIND_CONTAINER = "an error occurred when try to find container {id:q}: {cause}"
+_OCI_CREATE = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process: {cause}"
+)
+_OCI_EXEC = (
+    "failed to exec in container: failed to start exec {exec_id:q}: OCI runtime exec failed: "
+    "exec failed: unable to start container process: {cause}"
+)
+_PULL = "failed to pull and unpack image {image:q}: "
+
+WORDINGS: Mapping[Reason, Wording] = {
+    Reason.SANDBOX_METADATA_MISSING: ("UNKNOWN", "sandbox config must include metadata"),
+    Reason.CONTAINER_METADATA_MISSING: ("UNKNOWN", "container config must include metadata"),
+    Reason.SANDBOX_NAME_RESERVED: (
+        "FAILED_PRECONDITION",
+        "failed to reserve sandbox name {name:q}: name {name:q} is reserved for {holder:q}",
+    ),
+    Reason.CONTAINER_NAME_RESERVED: (
+        "FAILED_PRECONDITION",
+        (
+            "failed to reserve container name {name:q}; check if another CreateContainer request is in progress: "
+            "name {name:q} is reserved for {holder:q}"
+        ),
+    ),
+    Reason.HANDLER_UNKNOWN: (
+        "UNKNOWN",
+        "unable to get OCI runtime for sandbox {id:q}: no runtime for {handler:q} is configured",
+    ),
+    Reason.SANDBOX_NOT_FOUND: ("NOT_FOUND", "an error occurred when try to find sandbox: {cause}"),
+    Reason.SANDBOX_OF_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find sandbox id {id:q}: {cause}"),
+    Reason.SANDBOX_NOT_RUNNING: ("UNKNOWN", "sandbox container {id:q} is not running"),
+    Reason.CONTAINER_NOT_FOUND: ("NOT_FOUND", _FIND_CONTAINER),
+    Reason.EXEC_CONTAINER_NOT_FOUND: (
+        "NOT_FOUND",
+        "failed to exec in container: failed to find container {id:q} in store: {cause}",
+    ),
+    Reason.STATS_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find container: {cause}"),
+    Reason.STATS_SANDBOX_NOT_FOUND: ("NOT_FOUND", "an error occurred when trying to find sandbox {id}: {cause}"),
+    Reason.GROUP_WITHOUT_USER: (
+        "UNKNOWN",
+        (
+            "failed to generate container {id:q} spec: failed to generate user string: "
+            "user group {group:q} is specified without user"
+        ),
+    ),
+    Reason.NOT_STARTABLE: ("UNKNOWN", "failed to set starting state for container {id:q}: {cause}"),
+    Reason.NOT_REMOVABLE: ("UNKNOWN", "failed to set removing state for container {id:q}: {cause}"),
+    Reason.NOT_UPDATABLE: ("UNKNOWN", "failed to update resources: container {id:q} is in removing state"),
+    Reason.START_FAILED: ("UNKNOWN", _OCI_CREATE),
+    Reason.EXEC_NOT_RUNNING: ("UNKNOWN", "failed to exec in container: container is in {state} state"),
+    Reason.EXEC_FAILED: ("UNKNOWN", _OCI_EXEC),
+    Reason.EXEC_TIMEOUT: (
+        "DEADLINE_EXCEEDED",
+        "failed to exec in container: timeout {timeout} exceeded: context deadline exceeded",
+    ),
+    Reason.LOG_NOT_RUNNING: ("UNKNOWN", "container is not running"),
+    Reason.LOG_FAILED: ("UNKNOWN", "failed to create containerd task: failed to create container loggers: {cause}"),
+    Reason.NO_STATS: ("UNKNOWN", "unexpected metrics response: []"),
+    Reason.IMAGE_UNRESOLVED: ("NOT_FOUND", "failed to resolve image {image:q}: not found"),
+    Reason.IMAGE_REFERENCE_INVALID: ("UNKNOWN", "failed to parse image reference {image:q}: {cause}"),
+    Reason.REGISTRY_UNRESOLVED: (
+        "UNKNOWN",
+        _PULL + "failed to resolve image: failed to do request: Head {url:q}: {cause}",
+    ),
+    Reason.NETWORK_EXHAUSTED: (
+        "UNKNOWN",
+        (
+            'failed to setup network for sandbox {id:q}: plugin type="bridge" failed (add): '
+            "no IP addresses available in range set: {ranges}"
+        ),
+    ),
+    Reason.NETWORK_CONFIG_INVALID: ("UNKNOWN", "failed to parse pod CIDR {pod_cidr:q}: {cause}"),
+    Reason.EVENTS_LAGGED: ("RESOURCE_EXHAUSTED", "event subscriber fell {events} events behind"),
+}

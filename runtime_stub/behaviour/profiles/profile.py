@@ -1,0 +1,30 @@
+"""This module is the profile: everything in which one simulated runtime differs from another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runtime_stub.behaviour.latency import Latency
+from runtime_stub.behaviour.plan import Plans
+from runtime_stub.behaviour.refusals import Wordings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One runtime, as data."""
+
+    name: str
+    runtime_name: str
+    """What Version answers; a kubelet makes it the prefix of container ids in pod status."""
+    runtime_version: str
+    plans: Plans
+    """What happens inside a call, by RPC name."""
+    latencies: Mapping[str, Latency]
+    """How long the plans' pieces of work take, by name."""
+    wordings: Wordings
+    conditions: tuple[str, ...] = ()
+    """Types of Status conditions besides RuntimeReady and NetworkReady; always true."""
+    image_id_prefix: str = "sha256:"
+    snapshotter: str = "overlayfs"
+    runtime_type: str = "io.containerd.runc.v2"
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Facts that every call of the profile has, for attributes that never change."""

@@ -1,0 +1,214 @@
+"""This module is the simulated machine: the state together with what makes it move and what remembers it.
+
+Whoever changes the state hands the `Change` to `apply`, which writes it down and then tells the subscribers, in that
+order: nobody hears of what a crash could undo. The machine is also the observer of its processes, so an exit becomes a
+state change here and nowhere else.
+"""
+
+import logging
+import secrets
+
+from kubeletsim.base.timing import Clock
+from runtime_stub.behaviour.latency import LatencyModel
+from runtime_stub.events import Events
+from runtime_stub.journal import Journal
+from runtime_stub.logs import LogFile, create_log
+from runtime_stub.processes import Processes
+from runtime_stub.shell.entrypoint import NotExecutable, container_program, exec_program
+from runtime_stub.shell.program import Output, Program, Stream, written
+from runtime_stub.state.images import Images
+from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox
+from runtime_stub.state.references import InvalidReference, parse_reference
+from runtime_stub.state.world import World
+
+log = logging.getLogger(__name__)
+
+FIRST_PID = 4_000
+
+
+class Machine:
+    """Sandboxes, containers, images, processes, logs, and the journal of all that."""
+
+    def __init__(self, *, clock: Clock, journal: Journal, latency: LatencyModel) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._latency = latency
+        self._logs: dict[str, LogFile] = {}
+        self._next_pid = FIRST_PID
+        self.world = World()
+        self.images = Images()
+        self.events = Events(self.world, self.now)
+        self.processes = Processes(clock, self)
+        self.signalled: set[str] = set()
+        """Containers that were sent their stop signal; containerd sends it once."""
+
+    def now(self) -> int:
+        """Return the time in Unix nanoseconds."""
+        return int(self._clock.now() * 1e9)
+
+    def new_id(self) -> str:
+        """Return an id that nothing has; ids are never seeded, as they must differ from those of earlier runs."""
+        return secrets.token_hex(32)
+
+    def new_pid(self) -> int:
+        """Return a process id that no living process has."""
+        self._next_pid += 1
+        return self._next_pid
+
+    def apply(self, change: Change) -> None:
+        """Write a change of the state down, then tell the subscribers."""
+        self._journal.write(change)
+        for record in change.removed:
+            self.signalled.discard(record.id)
+        for event in change.events:
+            self.events.publish(event)
+
+    def resume(self) -> None:
+        """Take up what an earlier run left, and let its processes go on as if the stub had never been away."""
+        self.world.restore(self._journal.records(Sandbox), self._journal.records(Container))
+        for image in self._journal.records(Image):
+            self.images.restore(image)
+        containers = self.world.containers()
+        pids = [*(one.pid for one in self.world.sandboxes()), *(one.pid for one in containers)]
+        self._next_pid = max([FIRST_PID, *pids])
+        for container in containers:
+            if container.state is ContainerState.RUNNING:
+                self._resume(container)
+
+    def program_of(self, container: Container) -> Program:
+        """Return what a container's process does.
+
+        Raises:
+            NotExecutable: its command cannot exist in its image.
+        """
+        config = container.config
+        return container_program(
+            config.command,
+            config.args,
+            image_path=_image_path(container),
+            has_stdin=config.stdin or config.tty,
+        )
+
+    def exec_program_of(self, container: Container, command: list[str]) -> Program:
+        """Return what a command does inside a container.
+
+        Raises:
+            NotExecutable: it cannot exist in the container's image.
+        """
+        return exec_program(command, image_path=_image_path(container))
+
+    def open_log(self, container: Container, program: Program) -> None:
+        """Make a container's log file, and keep it open if the program is going to write.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        if not container.log_path:
+            return
+        if any(isinstance(step, Output) for step in program):
+            self._logs[container.id] = LogFile(container.log_path)
+        else:
+            create_log(container.log_path)
+
+    def reopen_log(self, container: Container) -> None:
+        """Begin a new log file at a container's path.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        if (file := self._logs.get(container.id)) is not None:
+            file.reopen()
+        elif container.log_path:
+            create_log(container.log_path)
+
+    def forget_log(self, id_: str) -> None:
+        """Let go of the log of a container that did not start after all."""
+        if (file := self._logs.pop(id_, None)) is not None:
+            file.release()
+
+    def start_process(self, container: Container, program: Program, *, pid: int) -> None:
+        """Note that a container runs, and begin its program."""
+        started_at = self.now()
+        self.apply(self.world.finish_start(container.id, at=started_at, pid=pid))
+        self.processes.run(container.id, program, started_at=started_at)
+
+    def signal(self, id_: str, signum: int) -> None:
+        """Send a signal to a container's process."""
+        self.processes.signal(id_, signum, notice_seconds=self._latency.draw("task.exit"))
+
+    def close(self) -> None:
+        """Let go of processes and log files; the state stays as it is on disk."""
+        self.processes.close()
+        for file in self._logs.values():
+            file.release()
+        self._logs.clear()
+
+    # What processes do (ProcessObserver)
+
+    def process_wrote(self, id_: str, stream: Stream, data: bytes, *, at: int) -> None:
+        """Append a process's output to its log."""
+        file = self._logs.get(id_)
+        if file is None:
+            return
+        container = self.world.get_container(id_)
+        try:
+            file.write("stdout" if container is not None and container.config.tty else stream, data, at=at)
+        except OSError as error:
+            log.warning("container %s: output lost: %s", id_, error)
+
+    def process_progressed(self, id_: str, *, steps_done: int) -> None:
+        """Write down how far a process has come; close its log when it will write no more."""
+        self.apply(self.world.note_progress(id_, steps_done=steps_done))
+        container, file = self.world.get_container(id_), self._logs.get(id_)
+        if container is None or file is None or file.has_rest:
+            return
+        if not any(isinstance(step, Output) for step in self.program_of(container)[steps_done:]):
+            del self._logs[id_]
+            file.release()
+
+    def process_exited(self, id_: str, *, at: int, exit_code: int) -> None:
+        """Make a process's end a state change."""
+        if (file := self._logs.pop(id_, None)) is not None:
+            try:
+                file.close(at=at)
+            except OSError as error:
+                log.warning("container %s: output lost: %s", id_, error)
+        self.apply(self.world.exit_container(id_, at=at, exit_code=exit_code))
+
+    def _resume(self, container: Container) -> None:
+        try:
+            program = self.program_of(container)
+        except NotExecutable as error:  # the rules have changed since it was started
+            log.warning("container %s cannot be resumed: %s", container.id, error)
+            self.apply(self.world.exit_container(container.id, at=self.now(), exit_code=255, reason="Unknown"))
+            return
+        done, ahead = program[: container.steps_done], program[container.steps_done :]
+        if container.log_path and any(isinstance(step, Output) for step in program):
+            self._resume_log(container, done, ahead)
+        self.processes.run(
+            container.id,
+            program,
+            started_at=container.started_at,
+            steps_done=min(container.steps_done, len(program) - 1),
+        )
+
+    def _resume_log(self, container: Container, done: Program, ahead: Program) -> None:
+        try:
+            file = LogFile(container.log_path)
+        except OSError as error:
+            log.warning("container %s: its log cannot be opened: %s", container.id, error)
+            return
+        streams: tuple[Stream, Stream] = ("stdout", "stderr")
+        for stream in streams:
+            file.remember("stdout" if container.config.tty else stream, written(done, stream))
+        if file.has_rest or any(isinstance(step, Output) for step in ahead):
+            self._logs[container.id] = file
+        else:
+            file.release()
+
+
+def _image_path(container: Container) -> str:
+    try:
+        return parse_reference(container.image_name).path
+    except InvalidReference:
+        return ""  # known by its id alone

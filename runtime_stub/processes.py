@@ -1,0 +1,151 @@
+"""This module is the running of programs: it carries out their steps when their time comes, and delivers signals.
+
+A process is a timer at most, never a task, so ten thousand sleepers cost ten thousand small objects. Every step's time
+is counted from the process's start on the wall clock, so a program that is resumed after a restart of the stub goes on
+where it would be by now: steps whose time has passed are carried out at once, with the time they should have had.
+"""
+
+import asyncio
+import logging
+import signal
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kubeletsim.base.timing import Clock
+from runtime_stub.shell.program import FOREVER, Exit, Output, Program, Stream, Wait
+
+log = logging.getLogger(__name__)
+
+SIGNAL_EXIT_BASE = 128
+"""A process ended by signal n has the exit code 128 + n."""
+
+_MAX_TIMER_SECONDS = 86_400.0
+"""A timer is set no further ahead than this; the event loop's own waits are capped, too."""
+
+
+class ProcessObserver(Protocol):
+    """Who learns what processes do. Times are Unix nanoseconds."""
+
+    def process_wrote(self, id_: str, stream: Stream, data: bytes, *, at: int) -> None:
+        """Take output."""
+
+    def process_progressed(self, id_: str, *, steps_done: int) -> None:
+        """Note that outputs up to this step are behind the process; not called for steps that only wait."""
+
+    def process_exited(self, id_: str, *, at: int, exit_code: int) -> None:
+        """Note the end of a process. It is told once."""
+
+
+@dataclass(slots=True)
+class _Process:
+    program: Program
+    due: int
+    """When the current step begins, in Unix nanoseconds."""
+    step: int
+    timer: asyncio.TimerHandle | None = None
+    dying: bool = False
+    exited: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class Processes:
+    """Every process that runs."""
+
+    def __init__(self, clock: Clock, observer: ProcessObserver) -> None:
+        self._clock = clock
+        self._observer = observer
+        self._processes: dict[str, _Process] = {}
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._processes
+
+    def run(self, id_: str, program: Program, *, started_at: int, steps_done: int = 0) -> None:
+        """Begin a program, or go on with one that began at `started_at` and has some steps behind it."""
+        waited = sum(step.seconds for step in program[:steps_done] if isinstance(step, Wait))
+        process = _Process(program, started_at + int(waited * 1e9), steps_done)
+        self._processes[id_] = process
+        self._advance(id_, process)
+
+    def signal(self, id_: str, signum: int, *, notice_seconds: float = 0.0) -> None:
+        """Send a signal; when it is fatal the process ends now, and its end is noticed after `notice_seconds`."""
+        process = self._processes.get(id_)
+        if process is None or process.dying or not self._is_fatal(process, signum):
+            return
+        process.dying = True
+        if process.timer:
+            process.timer.cancel()
+        loop = asyncio.get_running_loop()
+        ended_at = int(self._clock.now() * 1e9)
+        process.timer = loop.call_later(notice_seconds, self._end, id_, process, SIGNAL_EXIT_BASE + signum, ended_at)
+
+    async def exited(self, id_: str, *, timeout_seconds: float | None = None) -> bool:
+        """Wait until a process has ended, at most so long; tell whether it has. An unknown one has."""
+        process = self._processes.get(id_)
+        if process is None:
+            return True
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        process.exited.append(waiter)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            process.exited.remove(waiter)
+        return True
+
+    def close(self) -> None:
+        """Let go of every process without ending it: what they do is not observed any more."""
+        for process in self._processes.values():
+            if process.timer:
+                process.timer.cancel()
+        self._processes.clear()
+
+    def _is_fatal(self, process: _Process, signum: int) -> bool:
+        if signum == signal.SIGKILL:
+            return True
+        step = process.program[process.step]
+        return isinstance(step, Wait) and step.heeds_signals and signum in _ENDING_SIGNALS
+
+    def _advance(self, id_: str, process: _Process) -> None:
+        """Carry out every step whose time has come, then set the timer for the next."""
+        wrote = False
+        while process.step < len(process.program):
+            step = process.program[process.step]
+            match step:
+                case Output(stream, data):
+                    self._observer.process_wrote(id_, stream, data, at=process.due)
+                    wrote = True
+                case Wait(seconds):
+                    if not self._is_over(id_, process, seconds):
+                        break
+                    process.due += int(seconds * 1e9)
+                case Exit(code):
+                    self._end(id_, process, code, process.due)
+                    return
+            process.step += 1
+        if wrote:
+            self._observer.process_progressed(id_, steps_done=process.step)
+
+    def _is_over(self, id_: str, process: _Process, seconds: float) -> bool:
+        """Tell whether a wait that began at `process.due` is over; if not, see to it that it will be noticed."""
+        if seconds == FOREVER:
+            return False
+        remaining = process.due / 1e9 + seconds - self._clock.now()
+        if remaining <= 0:
+            return True
+        delay = min(remaining, _MAX_TIMER_SECONDS)
+        process.timer = asyncio.get_running_loop().call_later(delay, self._advance, id_, process)
+        return False
+
+    def _end(self, id_: str, process: _Process, exit_code: int, at: int) -> None:
+        del self._processes[id_]
+        self._observer.process_exited(id_, at=at, exit_code=exit_code)
+        for waiter in process.exited:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+_ENDING_SIGNALS = frozenset(
+    {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGABRT}
+)
+"""Signals whose default is to end a process."""

@@ -1,0 +1,72 @@
+"""This module is the shape of answers: lists put together from parts that are encoded once, JSON for verbose info."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+
+class Identified(Protocol):
+    """A record."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+T = TypeVar("T", bound=Identified)
+
+_FIELD_1_TAG = b"\x0a"
+"""The wire tag of field 1, length-delimited: every CRI list answer has its items there."""
+
+
+class Listing(Generic[T]):
+    """Encoder of a list answer.
+
+    The encoding of a message with one repeated field is the encodings of its items, each behind a tag and a length. So
+    each record is turned into bytes once, and a list of ten thousand is a join. A record that has changed is another
+    object, which is how an outdated encoding is known.
+    """
+
+    def __init__(self, view: Callable[[T], Message]) -> None:
+        self._view = view
+        self._encoded: dict[str, tuple[T, bytes]] = {}
+
+    def wire_form(self, records: Iterable[T], *, total: int) -> bytes:
+        """Return the encoded answer that lists some records, out of so many that exist."""
+        encoded = self._encoded
+        if len(encoded) > 2 * total + 1000:
+            encoded.clear()  # most are encodings of records that are gone
+        parts = []
+        for record in records:
+            known = encoded.get(record.id)
+            if known is None or known[0] is not record:
+                known = encoded[record.id] = (record, self._encode(record))
+            parts.append(known[1])
+        return b"".join(parts)
+
+    def _encode(self, record: T) -> bytes:
+        item = self._view(record).SerializeToString()
+        return b"".join((_FIELD_1_TAG, _varint(len(item)), item))
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """Return a message as JSON data, with the field names of the .proto file."""
+    from google.protobuf.json_format import MessageToDict  # only verbose answers pay for the import
+
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def rfc3339(at: int) -> str:
+    """Return Unix nanoseconds as Go's time.RFC3339 in UTC, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at // 1_000_000_000))
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)

@@ -1,0 +1,98 @@
+"""This module is ExecSync: a command run inside a container to its end.
+
+The command's program runs in no time, except for its waits; it ends early with its container, or at the timeout.
+Upstream: internal/cri/server/container_execsync.go.
+"""
+
+import signal
+
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.behaviour.refusals import go_duration
+from runtime_stub.machine import Machine
+from runtime_stub.processes import SIGNAL_EXIT_BASE
+from runtime_stub.services.performer import Performer
+from runtime_stub.services.scene import Scene
+from runtime_stub.services.stopping import container_facts
+from runtime_stub.shell.entrypoint import NotExecutable
+from runtime_stub.shell.program import FOREVER, Program, duration_seconds, exit_code, written
+from runtime_stub.state.records import Container, ContainerState
+from runtime_stub.state.refusals import Reason, Refusal
+
+MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+"""More output than this is dropped without a word, as the reference demands."""
+
+
+class Execs:
+    """Handler of ExecSync."""
+
+    def __init__(self, machine: Machine, performer: Performer) -> None:
+        self._machine = machine
+        self._performer = performer
+
+    async def exec_sync(self, request: pb.ExecSyncRequest) -> pb.ExecSyncResponse:
+        """Run a command in a running container and answer with its outputs and exit code."""
+        reason = Reason.EXEC_CONTAINER_NOT_FOUND
+        container = self._machine.world.find_container(request.container_id, reason=reason)
+        if container.state is not ContainerState.RUNNING:
+            raise Refusal(Reason.EXEC_NOT_RUNNING, state=f"CONTAINER_{container.state.name}")
+        command = _Command(self._machine, container, list(request.cmd), timeout_seconds=max(0, request.timeout))
+        await self._performer.perform("ExecSync", command.scene())
+        return command.answer()
+
+
+class _Command:
+    """One command on its way through ExecSync's plan."""
+
+    def __init__(self, machine: Machine, container: Container, argv: list[str], *, timeout_seconds: int) -> None:
+        self._machine = machine
+        self._container = container
+        self._argv = argv
+        self._timeout_seconds = timeout_seconds
+        self._exec_id = machine.new_id()
+        self._program: Program = ()
+        self._timed_out = False
+        self._died_with_container = False
+
+    def scene(self) -> Scene:
+        """Return what the plan needs."""
+        return Scene(
+            facts={
+                **container_facts(self._container),
+                "exec_id": self._exec_id,
+                "exec_pid": self._machine.new_pid(),
+            },
+            conditions={"timed out": lambda: self._timed_out},
+            steps={"start": self._start, "wait": self._wait, "time out": self._time_out},
+        )
+
+    def answer(self) -> pb.ExecSyncResponse:
+        """Return the outputs and the exit code."""
+        if self._died_with_container:
+            return pb.ExecSyncResponse(exit_code=SIGNAL_EXIT_BASE + signal.SIGKILL)
+        return pb.ExecSyncResponse(
+            stdout=written(self._program, "stdout")[:MAX_OUTPUT_BYTES],
+            stderr=written(self._program, "stderr")[:MAX_OUTPUT_BYTES],
+            exit_code=exit_code(self._program),
+        )
+
+    def _start(self) -> None:
+        try:
+            self._program = self._machine.exec_program_of(self._container, self._argv)
+        except NotExecutable as error:
+            raise Refusal(Reason.EXEC_FAILED, exec_id=self._exec_id, cause=str(error)) from error
+
+    async def _wait(self) -> None:
+        needed = duration_seconds(self._program)
+        allowed = self._timeout_seconds or FOREVER
+        if not needed:
+            return
+        waited = min(needed, allowed)
+        self._died_with_container = await self._machine.processes.exited(
+            self._container.id, timeout_seconds=None if waited == FOREVER else waited
+        )
+        self._timed_out = not self._died_with_container and needed > allowed
+
+    def _time_out(self) -> None:
+        raise Refusal(
+            Reason.EXEC_TIMEOUT, timeout=go_duration(self._timeout_seconds), cause="context deadline exceeded"
+        )

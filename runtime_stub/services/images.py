@@ -1,0 +1,83 @@
+"""This module is the ImageService: list, status, pull, remove, file system usage.
+
+Anything pulls, except from hosts below `.invalid`. Upstream: internal/cri/server/images.
+"""
+
+import json
+from pathlib import Path
+
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.machine import Machine
+from runtime_stub.services.performer import Performer
+from runtime_stub.services.pulls import Puller
+from runtime_stub.services.scene import Scene
+from runtime_stub.state.views import image_item
+
+UNPACKED_PER_COMPRESSED = 2.6
+"""How much larger an image is on disk than in a registry, roughly."""
+
+_BYTES_PER_INODE = 24_000
+
+
+class ImageHandlers:
+    """Handlers of the ImageService's RPCs.
+
+    Args:
+        machine: where the images are.
+        performer: carries out plans.
+        puller: brings images in.
+        filesystem: an existing directory that stands for the image file system.
+    """
+
+    def __init__(self, machine: Machine, performer: Performer, *, puller: Puller, filesystem: Path) -> None:
+        self._machine = machine
+        self._performer = performer
+        self._puller = puller
+        self._filesystem = filesystem
+
+    def list_images(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
+        """Show every image; containerd ignores the filter."""
+        del request
+        return pb.ListImagesResponse(images=[image_item(image) for image in self._machine.images.all()])
+
+    def image_status(self, request: pb.ImageStatusRequest) -> pb.ImageStatusResponse:
+        """Show one image; no image, and no error, when it is not present."""
+        image = self._machine.images.find(request.image.image)
+        if image is None:
+            return pb.ImageStatusResponse()
+        spec = {"chainID": image.id, "imageSpec": {"os": "linux", "config": {}, "rootfs": {"type": "layers"}}}
+        info = {"info": json.dumps(spec)} if request.verbose else {}
+        return pb.ImageStatusResponse(image=image_item(image), info=info)
+
+    async def pull_image(self, request: pb.PullImageRequest) -> pb.PullImageResponse:
+        """Make an image present and answer with its id."""
+        scene = self._puller.scene(request.image.image)
+        await self._performer.perform("PullImage", scene)
+        image = self._machine.images.find(str(scene.facts["image"]))
+        return pb.PullImageResponse(image_ref=image.id if image is not None else "")
+
+    async def remove_image(self, request: pb.RemoveImageRequest) -> pb.RemoveImageResponse:
+        """Forget an image under all its names; fine when it is not present."""
+        machine = self._machine
+        image = machine.images.find(request.image.image)
+        if image is None:
+            return pb.RemoveImageResponse()
+
+        def commit() -> None:
+            if (present := machine.images.find(image.id)) is not None:  # nobody else was quicker
+                machine.apply(machine.images.remove(present))
+
+        await self._performer.perform("RemoveImage", Scene(facts={"id": image.id}, steps={"commit": commit}))
+        return pb.RemoveImageResponse()
+
+    def image_fs_info(self, request: pb.ImageFsInfoRequest) -> pb.ImageFsInfoResponse:
+        """Show how much room the images take."""
+        del request
+        used = sum(image.size_bytes for image in self._machine.images.all()) * UNPACKED_PER_COMPRESSED
+        usage = pb.FilesystemUsage(
+            timestamp=self._machine.now(),
+            fs_id=pb.FilesystemIdentifier(mountpoint=str(self._filesystem)),
+            used_bytes=pb.UInt64Value(value=int(used)),
+            inodes_used=pb.UInt64Value(value=int(used / _BYTES_PER_INODE)),
+        )
+        return pb.ImageFsInfoResponse(image_filesystems=[usage])

@@ -1,0 +1,210 @@
+"""This module is the performer: it carries out a profile's plan for one call, in spans and in time.
+
+Time is really spent. Event loops cannot wait for less than about a millisecond, though, and spans of real runtimes are
+often shorter; so a call has a pace of its own, at most a millisecond ahead of the clock. Spans bear the pace's time,
+hence last as long as the model says, children add up to their parents, and the call takes what its parts take.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import isawaitable
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.util.types import AttributeValue
+
+from kubeletsim.base.timing import Clock
+from runtime_stub.behaviour.latency import LatencyModel
+from runtime_stub.behaviour.plan import Attributes, Do, Each, Fact, Mark, Note, Plan, Plans, Scope, SpanOf, Spend, When
+from runtime_stub.services.scene import Scene
+from runtime_stub.state.refusals import Refusal
+
+_KINDS = {kind: SpanKind[kind] for kind in ("INTERNAL", "CLIENT")}
+_RESOLUTION_SECONDS = 0.001
+"""The shortest wait that an event loop does well."""
+_MAX_LAG_SECONDS = 0.002
+"""If the clock is this far ahead of the pace, the process is busy, and the span that is open must show it."""
+
+
+class Performer:
+    """Carries out plans.
+
+    Args:
+        plans: of the profile, by RPC name.
+        latency: how long things take.
+        tracer: makes or finds the tracer of a scope.
+        clock: the wall clock.
+        facts: what is true of every call.
+    """
+
+    def __init__(
+        self,
+        plans: Plans,
+        *,
+        latency: LatencyModel,
+        tracer: Callable[[Scope], Tracer],
+        clock: Clock,
+        facts: dict[str, str],
+    ) -> None:
+        self._plans = plans
+        self._latency = latency
+        self._make_tracer = tracer
+        self._tracers: dict[Scope, Tracer] = {}
+        self._clock = clock
+        self._facts = facts
+
+    def has_plan(self, rpc: str) -> bool:
+        """Tell whether the profile has something to say about an RPC."""
+        return rpc in self._plans
+
+    async def perform(self, rpc: str, scene: Scene) -> None:
+        """Carry out the plan of an RPC; the current span is taken for the call's SERVER span.
+
+        Raises:
+            Refusal: a step refused; open spans are marked as failed.
+        """
+        call = _Call(self, trace.get_current_span(), _Pace(self._clock, enabled=self._latency.enabled))
+        try:
+            await self._play(self._plans[rpc], scene, call, call.server_span)
+        finally:
+            scene.clean_up()
+        await call.pace.settle()
+
+    async def _play(self, plan: Plan, scene: Scene, call: "_Call", parent: Span) -> None:
+        for node in plan:
+            match node:
+                case Spend(latency, times):
+                    factor = _number(scene.facts.get(times)) if times else 1.0
+                    await call.pace.spend(self._latency.draw(latency) * factor)
+                case Do(step):
+                    result = scene.steps[step]()
+                    if isawaitable(result):
+                        await result
+                        call.pace.catch_up()
+                case SpanOf():
+                    await self._play_span(node, scene, call, parent)
+                case When(condition, body):
+                    if scene.conditions[condition]():
+                        await self._play(body, scene, call, parent)
+                case Each(group, body):
+                    for member in scene.groups[group]():
+                        try:
+                            await self._play(body, member, call, parent)
+                        finally:
+                            member.clean_up()
+                case Note(attributes):
+                    call.server_span.set_attributes(self._values(attributes, scene))
+                case Mark(event, attributes, duration):
+                    values = self._values(attributes, scene)
+                    if duration:
+                        values[duration] = go_duration(call.pace.elapsed)
+                    parent.add_event(event, values, call.pace.stamp())
+
+    async def _play_span(self, node: SpanOf, scene: Scene, call: "_Call", parent: Span) -> None:
+        if not call.recording:
+            await self._play(node.body, scene, call, parent)
+            return
+        known = self._values(node.attributes, scene)
+        span = self._tracer(node.scope).start_span(
+            node.name,
+            trace.set_span_in_context(parent),
+            _KINDS[node.kind.value],
+            attributes=known,
+            start_time=call.pace.stamp(),
+        )
+        try:
+            await self._play(node.body, scene, call, span)
+        except Refusal as refusal:
+            _fail(span, str(refusal.facts.get("cause", refusal.reason.value)), call.pace.stamp())
+            raise
+        except asyncio.CancelledError:
+            _fail(span, "context canceled", call.pace.stamp())
+            raise
+        finally:
+            if len(known) < len(node.attributes):  # a step has found out about the rest
+                span.set_attributes(self._values(node.attributes, scene))
+            span.end(call.pace.stamp())
+
+    def _values(self, attributes: Attributes, scene: Scene) -> dict[str, AttributeValue]:
+        """Return the attributes whose facts are known."""
+        values: dict[str, AttributeValue] = {}
+        for key, value in attributes:
+            known = scene.facts.get(value.name, self._facts.get(value.name)) if isinstance(value, Fact) else value
+            if known is not None:
+                values[key] = known
+        return values
+
+    def _tracer(self, scope: Scope) -> Tracer:
+        tracer = self._tracers.get(scope)
+        if tracer is None:
+            tracer = self._tracers[scope] = self._make_tracer(scope)
+        return tracer
+
+
+class _Pace:
+    """The time of one call."""
+
+    def __init__(self, clock: Clock, *, enabled: bool) -> None:
+        self._clock = clock
+        self._enabled = enabled
+        self._began = self._at = clock.now()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        self.catch_up()
+        return self._at - self._began
+
+    async def spend(self, seconds: float) -> None:
+        """Let time pass."""
+        if not seconds:
+            return
+        self._at += seconds
+        if (ahead := self._at - self._clock.now()) > _RESOLUTION_SECONDS:
+            await asyncio.sleep(ahead)
+        if self._clock.now() - self._at > _MAX_LAG_SECONDS:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Come up to the clock after something that took its own time."""
+        self._at = max(self._at, self._clock.now())
+
+    def stamp(self) -> int:
+        """Return the moment in Unix nanoseconds."""
+        if not self._enabled:
+            self.catch_up()
+        return int(self._at * 1e9)
+
+    async def settle(self) -> None:
+        """Wait until the clock has come up: the SERVER span must not end before its children."""
+        if (ahead := self._at - self._clock.now()) > 0:
+            await asyncio.sleep(ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    performer: Performer
+    server_span: Span
+    pace: _Pace
+
+    @property
+    def recording(self) -> bool:
+        return self.server_span.is_recording()
+
+
+def go_duration(seconds: float) -> str:
+    """Return a duration as Go's time.Duration prints it: `61.98ms`, `2.064s`."""
+    for unit, per_second in (("s", 1), ("ms", 1_000), ("µs", 1_000_000)):
+        if seconds * per_second >= 1:
+            return f"{seconds * per_second:.9g}{unit}"
+    return f"{round(seconds * 1e9)}ns" if seconds > 0 else "0s"
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 1.0
+
+
+def _fail(span: Span, text: str, at: int) -> None:
+    span.add_event("exception", {"exception.type": "*errors.errorString", "exception.message": text}, at)
+    span.set_status(StatusCode.ERROR, text)

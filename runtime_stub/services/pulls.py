@@ -1,0 +1,103 @@
+"""This module is the pulling of an image: what PullImage, and a sandbox without its pause image, lend to the plan."""
+
+from collections.abc import Iterable
+
+from runtime_stub.behaviour.content import LAYER_TYPE, Content, Layer, content_of, resolve_error, resolves
+from runtime_stub.machine import Machine
+from runtime_stub.services.scene import Scene
+from runtime_stub.state.records import Image
+from runtime_stub.state.references import InvalidReference, Reference, parse_reference
+from runtime_stub.state.refusals import Reason, Refusal
+
+_BYTES_PER_MEGABYTE = 1_000_000
+
+
+class Puller:
+    """Brings images into the machine.
+
+    Args:
+        machine: where they go.
+        id_prefix: what comes before the digits of an image's id.
+    """
+
+    def __init__(self, machine: Machine, *, id_prefix: str) -> None:
+        self._machine = machine
+        self._id_prefix = id_prefix
+
+    def id_of(self, reference: Reference) -> str:
+        """Return the id that an image has, or would have."""
+        return self._id_prefix + content_of(reference).config_digest.removeprefix("sha256:")
+
+    def store(self, text: str, *, pinned: bool = False) -> Image:
+        """Make an image present without a pull's delay.
+
+        Raises:
+            InvalidReference: the text names no image.
+        """
+        reference = parse_reference(text)
+        content, id_ = content_of(reference), self.id_of(reference)
+        self._machine.apply(
+            self._machine.images.add(
+                reference, id_=id_, digest=content.digest, size_bytes=content.size_bytes, pinned=pinned
+            )
+        )
+        image = self._machine.images.find(id_)
+        assert image is not None  # noqa: S101  # it was added a moment ago
+        return image
+
+    def scene(self, text: str, *, pinned: bool = False) -> Scene:
+        """Return the scene of an image being pulled.
+
+        Raises:
+            Refusal: the text names no image.
+        """
+        try:
+            reference = parse_reference(text)
+        except InvalidReference as error:
+            raise Refusal(Reason.IMAGE_REFERENCE_INVALID, image=text, cause=str(error)) from error
+        content, id_ = content_of(reference), self.id_of(reference)
+        scene = Scene(facts=_facts(reference, content))
+
+        def resolve() -> None:
+            if not resolves(reference):
+                raise Refusal(
+                    Reason.REGISTRY_UNRESOLVED,
+                    image=str(reference),
+                    url=reference.manifest_url,
+                    cause=resolve_error(reference),
+                )
+            scene.facts["http_status"] = 200
+
+        def layers() -> Iterable[Scene]:
+            return [Scene(facts=_layer_facts(reference, layer)) for layer in content.layers]
+
+        scene.steps = {"resolve": resolve, "commit": lambda: self._commit(text, pinned=pinned)}
+        scene.conditions = {"absent": lambda: self._machine.images.find(id_) is None}
+        scene.groups = {"layers": layers}
+        return scene
+
+    def _commit(self, text: str, *, pinned: bool) -> None:
+        self.store(text, pinned=pinned)
+
+
+def _facts(reference: Reference, content: Content) -> dict[str, str | int | float | bool | tuple[str, ...]]:
+    return {
+        "image": str(reference),
+        "registry": reference.registry_host.partition(":")[0],
+        "manifest_url": reference.manifest_url,
+        "config_url": reference.blob_url(content.config_digest),
+        "manifest_digest": content.digest,
+        "config_digest": content.config_digest,
+    }
+
+
+def _layer_facts(reference: Reference, layer: Layer) -> dict[str, str | int | float | bool | tuple[str, ...]]:
+    return {
+        "registry": reference.registry_host.partition(":")[0],
+        "url": reference.blob_url(layer.digest),
+        "media_type": LAYER_TYPE,
+        "digest": layer.digest,
+        "size": layer.size_bytes,
+        "megabytes": layer.size_bytes / _BYTES_PER_MEGABYTE,
+        "http_status": 200,
+    }

@@ -1,0 +1,121 @@
+"""This module is the seam between handlers and gRPC: it finds the handler of each RPC and words its refusals.
+
+Handlers are methods named after their RPC (`pod_sandbox_status` serves PodSandboxStatus). A plain method answers at
+once; an `async` one takes its time; an async generator is a stream. An RPC without a handler answers UNIMPLEMENTED.
+"""
+
+import inspect
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.behaviour.refusals import Wordings, word
+from runtime_stub.services.performer import Performer
+from runtime_stub.services.scene import Scene
+from runtime_stub.state.refusals import Refusal
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = Callable[[Any], Any]
+Behavior = Callable[[Any, Context], Any]
+
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def generic_handlers(
+    handlers: Sequence[object], *, performer: Performer, wordings: Wordings
+) -> list[grpc.GenericRpcHandler]:
+    """Return both CRI services, served by the methods of some objects."""
+    services = []
+    for service in pb.DESCRIPTOR.services_by_name.values():
+        methods = {
+            method.name: _method_handler(method, _find(handlers, method.name), performer=performer, wordings=wordings)
+            for method in service.methods
+        }
+        services.append(grpc.method_handlers_generic_handler(service.full_name, methods))
+    return services
+
+
+def handler_name(rpc: str) -> str:
+    """Return the name of the method that serves an RPC."""
+    return _CAPITAL.sub("_", rpc).lower()
+
+
+def _find(handlers: Sequence[object], rpc: str) -> Handler | None:
+    return next((found for one in handlers if (found := getattr(one, handler_name(rpc), None)) is not None), None)
+
+
+def _method_handler(
+    method: MethodDescriptor, handler: Handler | None, *, performer: Performer, wordings: Wordings
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    decode = GetMessageClass(method.input_type).FromString
+    if handler is not None and inspect.isasyncgenfunction(handler):
+        stream = _stream(handler, wordings)
+        return grpc.unary_stream_rpc_method_handler(stream, request_deserializer=decode, response_serializer=_encode)
+    behavior = _unary(method, handler, performer=performer, wordings=wordings)
+    make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
+    return make(behavior, request_deserializer=decode, response_serializer=_encode)
+
+
+def _unary(method: MethodDescriptor, handler: Handler | None, *, performer: Performer, wordings: Wordings) -> Behavior:
+    if handler is None:
+        return _unimplemented(method)
+    rpc = method.name
+    answer = handler if inspect.iscoroutinefunction(handler) else None
+    if answer is None and performer.has_plan(rpc):
+        answer = _planned(rpc, handler, performer)
+
+    async def serve(request: Message, context: Context) -> object:
+        try:
+            return handler(request) if answer is None else await answer(request)
+        except Refusal as refusal:
+            return await _abort(context, *word(refusal, wordings))
+
+    return serve
+
+
+def _planned(rpc: str, handler: Handler, performer: Performer) -> Callable[[Any], Awaitable[object]]:
+    """Return a handler that answers where the profile's plan says so."""
+
+    async def answer(request: Message) -> object:
+        answers: list[object] = []
+        await performer.perform(rpc, Scene(steps={"answer": lambda: answers.append(handler(request))}))
+        return answers[0]
+
+    return answer
+
+
+def _stream(handler: Handler, wordings: Wordings) -> Behavior:
+    async def serve(request: Message, context: Context) -> AsyncIterator[object]:
+        try:
+            async for message in handler(request):
+                yield message
+        except Refusal as refusal:
+            await _abort(context, *word(refusal, wordings))
+
+    return serve
+
+
+def _unimplemented(method: MethodDescriptor) -> Behavior:
+    service = method.containing_service.full_name
+
+    async def serve(request: Message, context: Context) -> NoReturn:
+        del request
+        await _abort(context, "UNIMPLEMENTED", f"unknown method {method.name} for service {service}")
+
+    return serve
+
+
+async def _abort(context: Context, code: str, text: str) -> NoReturn:
+    await context.abort(grpc.StatusCode[code], text)
+    raise AssertionError("abort never returns")
+
+
+def _encode(answer: Message | bytes) -> bytes:
+    """Return an answer's wire form; a handler may have put it together already."""
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()

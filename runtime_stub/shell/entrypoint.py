@@ -1,0 +1,96 @@
+"""This module is the decision what a process is: an emulated command, a shell script, or a server.
+
+The rules, which the manual repeats (docs/runtime-stub.md):
+
+1. A command is known by its basename: `/bin/sleep` is `sleep`.
+2. In an image that is a busybox, a command outside busybox cannot exist: it fails to start as under runc. Any other
+   image may contain anything.
+3. A command that exists and is not emulated is a server: it runs until a signal ends it, and ends with 128 + the
+   signal. As an exec, where a server would keep a probe waiting, it succeeds at once and writes nothing.
+4. A container without a command runs its image's: a server, or for busybox a shell, which ends at once without input.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from runtime_stub.shell.applets import APPLETS, SHELLS
+from runtime_stub.shell.busybox import BUSYBOX
+from runtime_stub.shell.program import FOREVER, Exit, Output, Program, Wait
+from runtime_stub.shell.script import COMMAND_NOT_FOUND, compile_script
+
+SERVER: Program = (Wait(FOREVER, heeds_signals=True),)
+SUCCESS: Program = (Exit(0),)
+
+
+class NotExecutable(Exception):
+    """The command cannot exist in its image; the text is runc's."""
+
+
+def container_program(
+    command: Sequence[str], arguments: Sequence[str], *, image_path: str, has_stdin: bool = False
+) -> Program:
+    """Return what a container's PID 1 does.
+
+    Args:
+        command: the CRI's `command`, which replaces the image's entry point.
+        arguments: the CRI's `args`, which replace the image's default arguments.
+        image_path: the image's repository without its domain, such as `library/busybox`.
+        has_stdin: whether somebody may type, which keeps an interactive shell alive.
+
+    Raises:
+        NotExecutable: the command cannot be in that image.
+    """
+    argv = [*command, *arguments]
+    if not command and not is_busybox(image_path):
+        return SERVER
+    return _program(argv or ["sh"], image_path=image_path, has_stdin=has_stdin, server=SERVER)
+
+
+def exec_program(command: Sequence[str], *, image_path: str) -> Program:
+    """Return what a command run inside a container does.
+
+    Raises:
+        NotExecutable: the command cannot be in that image.
+    """
+    return _program(list(command), image_path=image_path, has_stdin=False, server=SUCCESS)
+
+
+def is_busybox(image_path: str) -> bool:
+    """Tell whether an image is taken for a busybox: its repository's last part is, or starts with, `busybox`."""
+    return image_path.rpartition("/")[2].startswith("busybox")
+
+
+def _program(argv: list[str], *, image_path: str, has_stdin: bool, server: Program) -> Program:
+    busybox = is_busybox(image_path)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    if not name or (busybox and name not in BUSYBOX):
+        raise NotExecutable(_runc_text(argv[0] if argv else ""))
+    if name in SHELLS:
+        return _shell(argv, has_stdin=has_stdin, busybox=busybox, server=server)
+    applet = APPLETS.get(name)
+    return applet(argv[1:]) if applet else server
+
+
+def _shell(argv: list[str], *, has_stdin: bool, busybox: bool, server: Program) -> Program:
+    shell, *options = argv
+    flags = ""
+    while options and options[0].startswith("-") and options[0] != "-" and "c" not in flags:
+        flags += options.pop(0)[1:]
+    if "c" not in flags:  # an interactive shell, or a script file that would have to be read
+        return ((Wait(FOREVER),) if has_stdin else (Exit(0),)) if not options else server
+    if not options:
+        return (Output("stderr", f"{shell}: -c requires an argument\n".encode()), Exit(2))
+    unknown = partial(_command_in_script, shell=shell, busybox=busybox, server=server)
+    return compile_script(options[0], shell=shell, unknown=unknown, stop_at_failure="e" in flags)
+
+
+def _command_in_script(name: str, *, shell: str, busybox: bool, server: Program) -> Program:
+    if busybox and name and name.rpartition("/")[2] not in BUSYBOX:
+        return (Output("stderr", f"{shell}: {name}: not found\n".encode()), Exit(COMMAND_NOT_FOUND))
+    return server
+
+
+def _runc_text(command: str) -> str:
+    if "/" in command:
+        return f'exec: "{command}": stat {command}: no such file or directory'
+    return f'exec: "{command}": executable file not found in $PATH'
