@@ -10,19 +10,16 @@ Upstream: ListenAndServeKubeletServer, ListenAndServeKubeletReadOnlyServer and t
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from kubeletsim.base.timing import Clock
-from kubeletsim.server.auth import Authenticator, Authorizer, AuthSettings, build_auth
+from kubeletsim.server.auth import Authenticator, Authorizer, build_auth
 from kubeletsim.server.certificates import ensure_self_signed_pair
 from kubeletsim.server.endpoints import (
     Endpoints,
-    HandlerSettings,
     NodeView,
     health_answer,
     health_routes,
@@ -34,30 +31,9 @@ from kubeletsim.server.listener import Listener
 from kubeletsim.server.pipeline import Pipeline
 from kubeletsim.server.request_metrics import RequestMetrics
 from kubeletsim.server.routes import RouteTable
+from kubeletsim.server.settings import ServerSettings
 from kubeletsim.server.spans import RequestSpans, TracerSource
-from kubeletsim.server.tls import ServerTLS, TLSSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """What the configuration and the flags say about the servers."""
-
-    node_name: str
-    cert_dir: Path
-    """--cert-dir, for the self-signed pair."""
-    enable_server: bool = True
-    address: str = "0.0.0.0"
-    port: int = 10250
-    """0 takes a free one; only tests and the demo do so."""
-    read_only_port: int = 0
-    """0 turns the read-only server off."""
-    healthz_bind_address: str = "127.0.0.1"
-    healthz_port: int = 10248
-    """0 turns the health server off."""
-    sync_frequency_seconds: float = 60.0
-    tls: TLSSettings = field(default_factory=TLSSettings)
-    auth: AuthSettings = field(default_factory=AuthSettings)
-    handlers: HandlerSettings = field(default_factory=HandlerSettings)
+from kubeletsim.server.tls import ServerTLS
 
 
 class KubeletServer:

@@ -27,6 +27,7 @@ from kubeletsim.model.runtime import (
 )
 from kubeletsim.server.healthz import HealthCheck, run_checks
 from kubeletsim.server.routes import GET, Handler, Route
+from kubeletsim.server.settings import HandlerSettings
 
 POD_NAME_LABEL = "io.kubernetes.pod.name"
 POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
@@ -58,16 +59,6 @@ class NodeView:
     """When the sync loop last began a turn, in the clock's monotonic seconds; None before the first."""
     registry: CollectorRegistry
     """Every metric of the node."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandlerSettings:
-    """Which parts of the API are served: the enable…Handler fields of the configuration."""
-
-    debugging: bool = True
-    system_log: bool = True
-    profiling: bool = True
-    debug_flags: bool = True
 
 
 class Endpoints:

@@ -25,9 +25,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import SystemClock
-from kubeletsim.server.app import KubeletServer, ServerSettings
+from kubeletsim.server.app import KubeletServer
 from kubeletsim.server.auth import AuthSettings
 from kubeletsim.server.endpoints import NodeView
+from kubeletsim.server.settings import ServerSettings
 from kubeletsim.server.tls import TLSSettings
 from tests.fakes.runtime import FakeRuntime
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.baggage import get_all
+from opentelemetry.trace import get_current_span
 
-from kubeletsim.server.endpoints import HandlerSettings
+from kubeletsim.base.telemetry import open_telemetry
+from kubeletsim.server.settings import HandlerSettings
 from tests.server.lab import OPEN
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "spans.json"
@@ -148,3 +150,18 @@ async def test_a_proxied_caller_and_an_odd_method_are_described_as_such(host):
     assert span.attributes["http.request.method_original"] == "PURGE"
     assert span.attributes["client.address"] == "192.0.2.7"
     assert span.attributes["network.peer.address"] == "127.0.0.1"
+
+
+async def test_without_tracing_a_callers_context_still_reaches_the_runtime(host):
+    seen = []
+
+    async def list_pod_sandbox(**_filters):
+        seen.append(f"{get_current_span().get_span_context().trace_id:032x}")
+        return []
+
+    host.telemetry = open_telemetry(None, resource={}, environ={})
+    host.cri.list_pod_sandbox = list_pod_sandbox
+    async with host.serve() as client:
+        await client.ask("/runningpods/", headers=TRACEPARENT)
+
+    assert seen == [TRACE_ID]
