@@ -197,7 +197,7 @@ def _sample_manifests() -> Path:
 def _get_pods(lab: Laboratory) -> list[dict[str, Any]]:
     from urllib.request import urlopen
 
-    with urlopen(f"http://127.0.0.1:{lab.ports.read_only}/pods", timeout=5) as answer:  # noqa: S310  our own server
+    with urlopen(f"http://127.0.0.1:{lab.ports.read_only}/pods", timeout=5) as answer:
         return list(json.load(answer)["items"] or [])
 
 
@@ -282,5 +282,6 @@ Everything goes on until Ctrl-C. In another terminal:
   [bold]{command} traces show latest --db {lab.database}[/]
   [bold]curl -k https://127.0.0.1:{ports.kubelet}/runningpods/[/]
   [bold]rm {lab.manifests}/{SHOWN_POD}.yaml[/]      stops that pod
-OTLP gRPC on 127.0.0.1:{ports.otlp_grpc}, HTTP on 127.0.0.1:{ports.otlp_http}; CRI on unix://{lab.socket}; logs in {lab.root}"""
+OTLP gRPC on 127.0.0.1:{ports.otlp_grpc}, HTTP on 127.0.0.1:{ports.otlp_http}; CRI on unix://{lab.socket}
+Logs in {lab.root}"""
     )
