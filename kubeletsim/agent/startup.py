@@ -1,6 +1,6 @@
 """The first conversation with the runtime: is it there, is it a CRI v1 runtime, which cgroup driver does it use.
 
-A runtime that fails here ends the process, as upstream: a service manager starts the kubelet again. The calls are roots.
+A runtime that fails here ends the process, as upstream: a service manager starts the kubelet again.
 Upstream: cmd/kubelet/app/server.go (PreInitRuntimeService, getCgroupDriverFromCRI), kuberuntime_manager.go.
 """
 
