@@ -160,6 +160,10 @@ def viewer_spans(*, max_size: int = 30) -> st.SearchStrategy[list[Span]]:
 
 def otlp_resource_spans() -> st.SearchStrategy[ResourceSpans]:
     """ResourceSpans with every field of the data model, any text, numbers up to the limits of their types."""
+
+    def pairs(inner: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[KeyValue]:
+        return st.builds(KeyValue, key=st.text(max_size=5), value=inner)
+
     value: st.SearchStrategy[AnyValue] = st.recursive(
         st.one_of(
             st.builds(AnyValue, string_value=st.text(max_size=10)),
@@ -175,9 +179,6 @@ def otlp_resource_spans() -> st.SearchStrategy[ResourceSpans]:
         ),
         max_leaves=4,
     )
-
-    def pairs(inner: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[KeyValue]:
-        return st.builds(KeyValue, key=st.text(max_size=5), value=inner)
 
     attributes = st.lists(pairs(value), max_size=3)
     trace_id, span_id = st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8)
