@@ -1,0 +1,130 @@
+"""The host: what the node learns from the machine it runs on, read once at start.
+
+Everything is optional: a simulator runs on machines that lack half of what a node has. What cannot be read is left at
+its neutral value, and only downward API fields, `/etc/hosts` and DNS settings of pods notice.
+"""
+
+import ipaddress
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeletsim.model.errors import ConfigError, Fault
+from kubeletsim.model.requests import DNSConfig
+
+log = logging.getLogger(__name__)
+
+HOSTS_FILE = Path("/etc/hosts")
+HUGEPAGES = Path("/sys/kernel/mm/hugepages")
+CGROUP_V2_MARK = Path("/sys/fs/cgroup/cgroup.controllers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One machine."""
+
+    hosts_file: str = ""
+    memory_bytes: int = 0
+    cpus: int = 1
+    storage_bytes: int = 0
+    hugepage_sizes: tuple[str, ...] = ()
+    """As CRI spells them: `2MB`, `1GB`."""
+    cgroup_v2: bool = True
+
+
+def read_host(root_dir: Path) -> Host:
+    """Look at this machine; `root_dir` tells which file system holds the pods' storage."""
+    existing = next(path for path in (root_dir, *root_dir.parents) if path.exists())
+    return Host(
+        hosts_file=_text_of(HOSTS_FILE),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        cpus=os.cpu_count() or 1,
+        storage_bytes=shutil.disk_usage(existing).total,
+        hugepage_sizes=_hugepage_sizes(),
+        cgroup_v2=CGROUP_V2_MARK.exists(),
+    )
+
+
+def node_name(override: str) -> str:
+    """Return the node's name: `--hostname-override` or the host's name, trimmed and in lower case.
+
+    Raises:
+        ConfigError: nothing is left of it. Upstream: pkg/util/node/node.go, GetHostname.
+    """
+    name = (override or socket.gethostname()).strip().lower()
+    if not name:
+        raise ConfigError([Fault("--hostname-override", override, "must not be empty")])
+    return name
+
+
+def node_ips(flag: str, *, name: str) -> tuple[str, ...]:
+    """Return the node's addresses, the primary one first: `--node-ip`, else what its name resolves to, else loopback.
+
+    Raises:
+        ConfigError: the flag holds something that is no address.
+    """
+    if flag:
+        return tuple(_address(text.strip()) for text in flag.split(","))
+    try:
+        return (str(ipaddress.ip_address(socket.gethostbyname(name))),)
+    except (OSError, ValueError):
+        return ("127.0.0.1",)
+
+
+def read_resolv_conf(path: str) -> DNSConfig | None:
+    """Read `resolvConf`; None when the configuration names no file, which turns DNS set-up off.
+
+    A file that cannot be read counts as empty: pods then have no resolver, and a warning says why.
+    """
+    if not path:
+        return None
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        log.warning("resolvConf %s: %s; pods get no name servers from it", path, error.strerror)
+        return DNSConfig()
+    return parse_resolv_conf(text.splitlines())
+
+
+def parse_resolv_conf(lines: Iterable[str]) -> DNSConfig:
+    """Parse resolv.conf: every `nameserver`, the last `search`, the last `options` (pkg/kubelet/network/dns/dns.go)."""
+    servers: list[str] = []
+    searches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    for line in lines:
+        keyword, *values = line.split("#")[0].split(";")[0].split() or [""]
+        if keyword == "nameserver" and values:
+            servers.append(values[0])
+        elif keyword == "search":
+            searches = tuple(value.rstrip(".") or "." for value in values)
+        elif keyword == "options":
+            options = tuple(values)
+    return DNSConfig(servers=tuple(servers), searches=searches, options=options)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ConfigError(
+            [Fault("--node-ip", text, "must be an IP address, or one of each family, comma-separated")]
+        ) from None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _hugepage_sizes() -> tuple[str, ...]:
+    """Return the page sizes of `hugepages-2048kB` and the like, as `2MB`."""
+    if not HUGEPAGES.is_dir():
+        return ()
+    kilobytes = sorted(int(entry.name.removeprefix("hugepages-").removesuffix("kB")) for entry in HUGEPAGES.iterdir())
+    return tuple(f"{size // 1024 // 1024}GB" if size >= 1024 * 1024 else f"{size // 1024}MB" for size in kilobytes)

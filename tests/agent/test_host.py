@@ -1,0 +1,62 @@
+"""Claims about what a node learns from its machine."""
+
+from pathlib import Path
+
+import pytest
+
+from kubeletsim.agent.host import node_ips, node_name, parse_resolv_conf, read_host, read_resolv_conf
+from kubeletsim.model.errors import ConfigError
+from kubeletsim.model.requests import DNSConfig
+
+
+def test_the_nodes_name_is_trimmed_and_in_lower_case() -> None:
+    assert node_name("  Worker-1 ") == "worker-1"
+
+
+def test_a_blank_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--hostname-override"):
+        node_name("   ")
+
+
+def test_addresses_come_from_the_flag_in_its_order() -> None:
+    assert node_ips("10.0.0.7, fd00::7", name="vm") == ("10.0.0.7", "fd00::7")
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigError, match="'ten': must be an IP address"):
+        node_ips("ten", name="vm")
+
+
+def test_a_name_that_does_not_resolve_leaves_loopback() -> None:
+    assert node_ips("", name="no-such-host.invalid") == ("127.0.0.1",)
+
+
+def test_the_last_search_line_of_resolv_conf_wins() -> None:
+    lines = [
+        "# by hand",
+        "nameserver 10.0.0.10",
+        "nameserver fd00::a ; second",
+        "search old",
+        "search a.example. b",
+        "",
+    ]
+
+    assert parse_resolv_conf([*lines, "options ndots:2 edns0"]) == DNSConfig(
+        servers=("10.0.0.10", "fd00::a"), searches=("a.example", "b"), options=("ndots:2", "edns0")
+    )
+
+
+def test_no_resolver_file_turns_dns_off_and_a_missing_one_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_resolv_conf("") is None
+    assert read_resolv_conf(str(tmp_path / "none")) == DNSConfig()
+    assert "no name servers" in caplog.text
+
+
+def test_a_host_is_read_even_if_the_root_directory_does_not_exist_yet(tmp_path: Path) -> None:
+    host = read_host(tmp_path / "not" / "yet")
+
+    assert host.memory_bytes > 0
+    assert host.cpus > 0
+    assert host.storage_bytes > 0
