@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class RuntimeServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Sandboxes, containers, and what can be done with them.
+    The runtime itself.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -38,6 +40,21 @@ class RuntimeServiceStub:
                 '/runtime.v1.RuntimeService/Version',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.VersionRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.VersionResponse.FromString,
+                _registered_method=True)
+        self.Status = channel.unary_unary(
+                '/runtime.v1.RuntimeService/Status',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StatusRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StatusResponse.FromString,
+                _registered_method=True)
+        self.RuntimeConfig = channel.unary_unary(
+                '/runtime.v1.RuntimeService/RuntimeConfig',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigResponse.FromString,
+                _registered_method=True)
+        self.UpdateRuntimeConfig = channel.unary_unary(
+                '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigResponse.FromString,
                 _registered_method=True)
         self.RunPodSandbox = channel.unary_unary(
                 '/runtime.v1.RuntimeService/RunPodSandbox',
@@ -69,6 +86,11 @@ class RuntimeServiceStub:
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxesRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxesResponse.FromString,
                 _registered_method=True)
+        self.UpdatePodSandboxResources = channel.unary_unary(
+                '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesResponse.FromString,
+                _registered_method=True)
         self.CreateContainer = channel.unary_unary(
                 '/runtime.v1.RuntimeService/CreateContainer',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.CreateContainerRequest.SerializeToString,
@@ -89,6 +111,11 @@ class RuntimeServiceStub:
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.RemoveContainerRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.RemoveContainerResponse.FromString,
                 _registered_method=True)
+        self.ContainerStatus = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ContainerStatus',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusResponse.FromString,
+                _registered_method=True)
         self.ListContainers = channel.unary_unary(
                 '/runtime.v1.RuntimeService/ListContainers',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ListContainersRequest.SerializeToString,
@@ -99,11 +126,6 @@ class RuntimeServiceStub:
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamContainersRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamContainersResponse.FromString,
                 _registered_method=True)
-        self.ContainerStatus = channel.unary_unary(
-                '/runtime.v1.RuntimeService/ContainerStatus',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusResponse.FromString,
-                _registered_method=True)
         self.UpdateContainerResources = channel.unary_unary(
                 '/runtime.v1.RuntimeService/UpdateContainerResources',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateContainerResourcesRequest.SerializeToString,
@@ -113,6 +135,16 @@ class RuntimeServiceStub:
                 '/runtime.v1.RuntimeService/ReopenContainerLog',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ReopenContainerLogRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ReopenContainerLogResponse.FromString,
+                _registered_method=True)
+        self.CheckpointContainer = channel.unary_unary(
+                '/runtime.v1.RuntimeService/CheckpointContainer',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerResponse.FromString,
+                _registered_method=True)
+        self.GetContainerEvents = channel.unary_stream(
+                '/runtime.v1.RuntimeService/GetContainerEvents',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.GetEventsRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerEventResponse.FromString,
                 _registered_method=True)
         self.ExecSync = channel.unary_unary(
                 '/runtime.v1.RuntimeService/ExecSync',
@@ -164,26 +196,6 @@ class RuntimeServiceStub:
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxStatsRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxStatsResponse.FromString,
                 _registered_method=True)
-        self.UpdateRuntimeConfig = channel.unary_unary(
-                '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigResponse.FromString,
-                _registered_method=True)
-        self.Status = channel.unary_unary(
-                '/runtime.v1.RuntimeService/Status',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StatusRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StatusResponse.FromString,
-                _registered_method=True)
-        self.CheckpointContainer = channel.unary_unary(
-                '/runtime.v1.RuntimeService/CheckpointContainer',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerResponse.FromString,
-                _registered_method=True)
-        self.GetContainerEvents = channel.unary_stream(
-                '/runtime.v1.RuntimeService/GetContainerEvents',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.GetEventsRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerEventResponse.FromString,
-                _registered_method=True)
         self.ListMetricDescriptors = channel.unary_unary(
                 '/runtime.v1.RuntimeService/ListMetricDescriptors',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ListMetricDescriptorsRequest.SerializeToString,
@@ -199,227 +211,264 @@ class RuntimeServiceStub:
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxMetricsRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxMetricsResponse.FromString,
                 _registered_method=True)
-        self.RuntimeConfig = channel.unary_unary(
-                '/runtime.v1.RuntimeService/RuntimeConfig',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigResponse.FromString,
-                _registered_method=True)
-        self.UpdatePodSandboxResources = channel.unary_unary(
-                '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesResponse.FromString,
-                _registered_method=True)
 
 
 class RuntimeServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Sandboxes, containers, and what can be done with them.
+    The runtime itself.
+    """
 
     def Version(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RunPodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StopPodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RemovePodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PodSandboxStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListPodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamPodSandboxes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StartContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StopContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RemoveContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListContainers(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamContainers(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ContainerStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateContainerResources(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ReopenContainerLog(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ExecSync(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Exec(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Attach(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PortForward(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ContainerStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListContainerStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamContainerStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PodSandboxStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListPodSandboxStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamPodSandboxStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateRuntimeConfig(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Names the runtime and the CRI version it speaks. Callers also use it to find out whether anybody is there.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Status(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CheckpointContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetContainerEvents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListMetricDescriptors(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListPodSandboxMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamPodSandboxMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Tells whether the runtime and its network are ready, and what it can do.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RuntimeConfig(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Tells what a kubelet has to agree with, such as the cgroup driver. Constant for as long as the runtime runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRuntimeConfig(self, request, context):
+        """Tells the runtime what the node learned after both had started, such as its pod addresses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunPodSandbox(self, request, context):
+        """Sandboxes.
+
+        Makes a sandbox and starts it; the answer comes when it is ready, network included.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopPodSandbox(self, request, context):
+        """Stops whatever still runs in a sandbox and gives its network back. Calling it again, or for a sandbox that is
+        gone, succeeds. It comes before every removal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePodSandbox(self, request, context):
+        """Removes a sandbox and the containers in it, by force where they run. Gone already is success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PodSandboxStatus(self, request, context):
+        """Describes one sandbox; an unknown one is NotFound.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPodSandbox(self, request, context):
+        """Lists the sandboxes that match a filter, in any order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPodSandboxes(self, request, context):
+        """Lists as ListPodSandbox does, in pieces, for nodes whose list would not fit into one message.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePodSandboxResources(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Says that the limits of a pod as a whole have changed. Best effort: the caller has already changed the cgroup.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateContainer(self, request, context):
+        """Containers.
+
+        Makes a container in a sandbox, without starting it and without pulling its image.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartContainer(self, request, context):
+        """Starts a container that was created and never started.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopContainer(self, request, context):
+        """Stops a container: its stop signal first, a kill when the grace period is over. Stopped already is success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveContainer(self, request, context):
+        """Removes a container, by force where it runs. Gone already is success. Its log file stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContainerStatus(self, request, context):
+        """Describes one container; an unknown one is NotFound.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListContainers(self, request, context):
+        """Lists the containers that match a filter, in any order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamContainers(self, request, context):
+        """Lists as ListContainers does, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateContainerResources(self, request, context):
+        """Changes the limits of a container that is created or running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReopenContainerLog(self, request, context):
+        """Starts a new log file at the container's log path, after the old one was moved away. On error no file is made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckpointContainer(self, request, context):
+        """Writes the state of a running container into an archive.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetContainerEvents(self, request, context):
+        """Reports creations, starts, stops and removals of containers as they happen, until one side hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecSync(self, request, context):
+        """Into containers.
+
+        Runs a command in a container and waits for its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Exec(self, request, context):
+        """Prepares a command in a container, and answers the URL at which its streams can be had.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attach(self, request, context):
+        """Prepares access to the streams of a container's first process, and answers the URL to get them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PortForward(self, request, context):
+        """Prepares the forwarding of connections to ports inside a sandbox, and answers the URL to stream them to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContainerStats(self, request, context):
+        """Usage and metrics.
+
+        Tells what one container uses; an unknown one is NotFound.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListContainerStats(self, request, context):
+        """Tells what all containers use that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamContainerStats(self, request, context):
+        """Tells the same in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PodSandboxStats(self, request, context):
+        """Tells what one pod uses, its containers included; an unknown one is NotFound.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPodSandboxStats(self, request, context):
+        """Tells what all pods use that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPodSandboxStats(self, request, context):
+        """Tells the same in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMetricDescriptors(self, request, context):
+        """Explains the metrics of ListPodSandboxMetrics: their names, help texts and label keys. Constant for as long as
+        the runtime runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPodSandboxMetrics(self, request, context):
+        """Gives the metrics of every pod, for the kubelet to expose in place of cAdvisor's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPodSandboxMetrics(self, request, context):
+        """Gives the same in pieces.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -431,6 +480,21 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.Version,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.VersionRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.VersionResponse.SerializeToString,
+            ),
+            'Status': grpc.unary_unary_rpc_method_handler(
+                    servicer.Status,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StatusRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StatusResponse.SerializeToString,
+            ),
+            'RuntimeConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.RuntimeConfig,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigResponse.SerializeToString,
+            ),
+            'UpdateRuntimeConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRuntimeConfig,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigResponse.SerializeToString,
             ),
             'RunPodSandbox': grpc.unary_unary_rpc_method_handler(
                     servicer.RunPodSandbox,
@@ -462,6 +526,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxesRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxesResponse.SerializeToString,
             ),
+            'UpdatePodSandboxResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePodSandboxResources,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesResponse.SerializeToString,
+            ),
             'CreateContainer': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateContainer,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.CreateContainerRequest.FromString,
@@ -482,6 +551,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.RemoveContainerRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.RemoveContainerResponse.SerializeToString,
             ),
+            'ContainerStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ContainerStatus,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusResponse.SerializeToString,
+            ),
             'ListContainers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListContainers,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ListContainersRequest.FromString,
@@ -492,11 +566,6 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamContainersRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamContainersResponse.SerializeToString,
             ),
-            'ContainerStatus': grpc.unary_unary_rpc_method_handler(
-                    servicer.ContainerStatus,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusResponse.SerializeToString,
-            ),
             'UpdateContainerResources': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateContainerResources,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateContainerResourcesRequest.FromString,
@@ -506,6 +575,16 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.ReopenContainerLog,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ReopenContainerLogRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ReopenContainerLogResponse.SerializeToString,
+            ),
+            'CheckpointContainer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckpointContainer,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerResponse.SerializeToString,
+            ),
+            'GetContainerEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetContainerEvents,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.GetEventsRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerEventResponse.SerializeToString,
             ),
             'ExecSync': grpc.unary_unary_rpc_method_handler(
                     servicer.ExecSync,
@@ -557,26 +636,6 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxStatsRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxStatsResponse.SerializeToString,
             ),
-            'UpdateRuntimeConfig': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateRuntimeConfig,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigResponse.SerializeToString,
-            ),
-            'Status': grpc.unary_unary_rpc_method_handler(
-                    servicer.Status,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StatusRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StatusResponse.SerializeToString,
-            ),
-            'CheckpointContainer': grpc.unary_unary_rpc_method_handler(
-                    servicer.CheckpointContainer,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerResponse.SerializeToString,
-            ),
-            'GetContainerEvents': grpc.unary_stream_rpc_method_handler(
-                    servicer.GetContainerEvents,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.GetEventsRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ContainerEventResponse.SerializeToString,
-            ),
             'ListMetricDescriptors': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMetricDescriptors,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ListMetricDescriptorsRequest.FromString,
@@ -592,16 +651,6 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxMetricsRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamPodSandboxMetricsResponse.SerializeToString,
             ),
-            'RuntimeConfig': grpc.unary_unary_rpc_method_handler(
-                    servicer.RuntimeConfig,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigResponse.SerializeToString,
-            ),
-            'UpdatePodSandboxResources': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdatePodSandboxResources,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'runtime.v1.RuntimeService', rpc_method_handlers)
@@ -611,7 +660,9 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RuntimeService:
-    """Missing associated documentation comment in .proto file."""
+    """Sandboxes, containers, and what can be done with them.
+    The runtime itself.
+    """
 
     @staticmethod
     def Version(request,
@@ -630,6 +681,87 @@ class RuntimeService:
             '/runtime.v1.RuntimeService/Version',
             kubeletsim_dot_pb_dot_cri__pb2.VersionRequest.SerializeToString,
             kubeletsim_dot_pb_dot_cri__pb2.VersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Status(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/Status',
+            kubeletsim_dot_pb_dot_cri__pb2.StatusRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.StatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RuntimeConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/RuntimeConfig',
+            kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRuntimeConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
+            kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -803,6 +935,33 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
+    def UpdatePodSandboxResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
+            kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateContainer(request,
             target,
             options=(),
@@ -911,6 +1070,33 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
+    def ContainerStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/ContainerStatus',
+            kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListContainers(request,
             target,
             options=(),
@@ -965,33 +1151,6 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
-    def ContainerStatus(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/ContainerStatus',
-            kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.ContainerStatusResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def UpdateContainerResources(request,
             target,
             options=(),
@@ -1035,6 +1194,60 @@ class RuntimeService:
             '/runtime.v1.RuntimeService/ReopenContainerLog',
             kubeletsim_dot_pb_dot_cri__pb2.ReopenContainerLogRequest.SerializeToString,
             kubeletsim_dot_pb_dot_cri__pb2.ReopenContainerLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckpointContainer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/CheckpointContainer',
+            kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContainerEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/GetContainerEvents',
+            kubeletsim_dot_pb_dot_cri__pb2.GetEventsRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.ContainerEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1316,114 +1529,6 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
-    def UpdateRuntimeConfig(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
-            kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.UpdateRuntimeConfigResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Status(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/Status',
-            kubeletsim_dot_pb_dot_cri__pb2.StatusRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.StatusResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CheckpointContainer(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/CheckpointContainer',
-            kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.CheckpointContainerResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetContainerEvents(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/GetContainerEvents',
-            kubeletsim_dot_pb_dot_cri__pb2.GetEventsRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.ContainerEventResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def ListMetricDescriptors(request,
             target,
             options=(),
@@ -1504,63 +1609,10 @@ class RuntimeService:
             metadata,
             _registered_method=True)
 
-    @staticmethod
-    def RuntimeConfig(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/RuntimeConfig',
-            kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.RuntimeConfigResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdatePodSandboxResources(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
-            kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.UpdatePodSandboxResourcesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
 
 class ImageServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Images. May be served at another address than RuntimeService.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -1568,6 +1620,16 @@ class ImageServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.PullImage = channel.unary_unary(
+                '/runtime.v1.ImageService/PullImage',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageResponse.FromString,
+                _registered_method=True)
+        self.ImageStatus = channel.unary_unary(
+                '/runtime.v1.ImageService/ImageStatus',
+                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusRequest.SerializeToString,
+                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusResponse.FromString,
+                _registered_method=True)
         self.ListImages = channel.unary_unary(
                 '/runtime.v1.ImageService/ListImages',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ListImagesRequest.SerializeToString,
@@ -1577,16 +1639,6 @@ class ImageServiceStub:
                 '/runtime.v1.ImageService/StreamImages',
                 request_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamImagesRequest.SerializeToString,
                 response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamImagesResponse.FromString,
-                _registered_method=True)
-        self.ImageStatus = channel.unary_unary(
-                '/runtime.v1.ImageService/ImageStatus',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusResponse.FromString,
-                _registered_method=True)
-        self.PullImage = channel.unary_unary(
-                '/runtime.v1.ImageService/PullImage',
-                request_serializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageRequest.SerializeToString,
-                response_deserializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageResponse.FromString,
                 _registered_method=True)
         self.RemoveImage = channel.unary_unary(
                 '/runtime.v1.ImageService/RemoveImage',
@@ -1601,40 +1653,47 @@ class ImageServiceStub:
 
 
 class ImageServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Images. May be served at another address than RuntimeService.
+    """
 
-    def ListImages(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamImages(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+    def PullImage(self, request, context):
+        """Fetches an image; one that is there already is cheap. The answer names it for CreateContainer.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImageStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Looks an image up by id, tag or digest. An absent one is no error: the answer then has no image.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def PullImage(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+    def ListImages(self, request, context):
+        """Lists images: one entry for each image id, with all names it goes by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamImages(self, request, context):
+        """Lists as ListImages does, in pieces.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveImage(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes an image with all its names. Gone already is success.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImageFsInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Tells how much disk images, and containers' writable layers, take.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -1642,6 +1701,16 @@ class ImageServiceServicer:
 
 def add_ImageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'PullImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PullImage,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageResponse.SerializeToString,
+            ),
+            'ImageStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImageStatus,
+                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusRequest.FromString,
+                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusResponse.SerializeToString,
+            ),
             'ListImages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImages,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ListImagesRequest.FromString,
@@ -1651,16 +1720,6 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.StreamImages,
                     request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.StreamImagesRequest.FromString,
                     response_serializer=kubeletsim_dot_pb_dot_cri__pb2.StreamImagesResponse.SerializeToString,
-            ),
-            'ImageStatus': grpc.unary_unary_rpc_method_handler(
-                    servicer.ImageStatus,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.ImageStatusResponse.SerializeToString,
-            ),
-            'PullImage': grpc.unary_unary_rpc_method_handler(
-                    servicer.PullImage,
-                    request_deserializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageRequest.FromString,
-                    response_serializer=kubeletsim_dot_pb_dot_cri__pb2.PullImageResponse.SerializeToString,
             ),
             'RemoveImage': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveImage,
@@ -1681,7 +1740,62 @@ def add_ImageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageService:
-    """Missing associated documentation comment in .proto file."""
+    """Images. May be served at another address than RuntimeService.
+    """
+
+    @staticmethod
+    def PullImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.ImageService/PullImage',
+            kubeletsim_dot_pb_dot_cri__pb2.PullImageRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.PullImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImageStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.ImageService/ImageStatus',
+            kubeletsim_dot_pb_dot_cri__pb2.ImageStatusRequest.SerializeToString,
+            kubeletsim_dot_pb_dot_cri__pb2.ImageStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListImages(request,
@@ -1727,60 +1841,6 @@ class ImageService:
             '/runtime.v1.ImageService/StreamImages',
             kubeletsim_dot_pb_dot_cri__pb2.StreamImagesRequest.SerializeToString,
             kubeletsim_dot_pb_dot_cri__pb2.StreamImagesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ImageStatus(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.ImageService/ImageStatus',
-            kubeletsim_dot_pb_dot_cri__pb2.ImageStatusRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.ImageStatusResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def PullImage(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.ImageService/PullImage',
-            kubeletsim_dot_pb_dot_cri__pb2.PullImageRequest.SerializeToString,
-            kubeletsim_dot_pb_dot_cri__pb2.PullImageResponse.FromString,
             options,
             channel_credentials,
             insecure,
