@@ -1,0 +1,133 @@
+"""What a pod needs on the node."""
+
+import pytest
+
+from kubeletsim.model.pod import set_defaults
+from kubeletsim.pods.requests import NodeFacts, plan_container_files, plan_pod_files
+from kubeletsim.pods.requests.files import ExpectedPath, PlannedDirectory, PlannedFile, hosts_content
+from tests.fakes.pods import UID, container, make_pod
+
+NODE = NodeFacts(
+    name="node",
+    root_dir="/kubelet",
+    pod_logs_dir="/logs",
+    host_ips=("192.0.2.1",),
+    hosts_file="127.0.0.1 localhost\n",
+    cluster_domain="cluster.local",
+)
+BASE = f"/kubelet/pods/{UID}"
+
+
+def test_a_plain_pod_needs_its_own_directories_and_its_log_directory():
+    plan = plan_pod_files(set_defaults(make_pod()), node=NODE)
+
+    assert plan.directories == (
+        PlannedDirectory(BASE, 0o750),
+        PlannedDirectory(f"{BASE}/volumes", 0o750),
+        PlannedDirectory(f"{BASE}/plugins", 0o750),
+        PlannedDirectory(f"/logs/default_web_{UID}", 0o755),
+    )
+    assert (plan.files, plan.expected) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("source", "directory"),
+    [
+        ({"emptyDir": {}}, "kubernetes.io~empty-dir"),
+        ({"emptyDir": {"medium": "Memory"}}, "kubernetes.io~empty-dir"),
+        ({"configMap": {"name": "c"}}, "kubernetes.io~configmap"),
+        ({"secret": {"secretName": "s"}}, "kubernetes.io~secret"),
+        ({"projected": {"sources": []}}, "kubernetes.io~projected"),
+        ({"downwardAPI": {}}, "kubernetes.io~downward-api"),
+        ({"nfs": {"server": "s", "path": "/"}}, "kubernetes.io~nfs"),
+    ],
+)
+def test_a_volume_has_a_directory_named_after_its_plugin(source, directory):
+    plan = plan_pod_files(set_defaults(make_pod(volumes=[{"name": "data", **source}])), node=NODE)
+
+    assert plan.directories[-1] == PlannedDirectory(f"{BASE}/volumes/{directory}/data", 0o777)
+
+
+def test_an_image_volume_needs_nothing_on_the_node():
+    pod = set_defaults(make_pod(volumes=[{"name": "data", "image": {"reference": "files:1"}}]))
+
+    assert len(plan_pod_files(pod, node=NODE).directories) == 4
+
+
+def test_a_path_of_the_host_is_made_or_expected_as_its_type_says():
+    volumes = [
+        {"name": "any", "hostPath": {"path": "/srv/any"}},
+        {"name": "dir", "hostPath": {"path": "/srv/dir", "type": "DirectoryOrCreate"}},
+        {"name": "file", "hostPath": {"path": "/srv/file", "type": "FileOrCreate"}},
+        {"name": "socket", "hostPath": {"path": "/srv/socket", "type": "Socket"}},
+    ]
+    plan = plan_pod_files(set_defaults(make_pod(volumes=volumes)), node=NODE)
+
+    assert plan.directories[4:] == (PlannedDirectory("/srv/dir", 0o755, on_host=True),)
+    assert plan.files == (PlannedFile("/srv/file", 0o644, on_host=True),)
+    assert plan.expected == (ExpectedPath("/srv/socket", "Socket", "socket"),)
+
+
+def test_facts_about_the_pod_are_written_into_its_volumes():
+    items = [
+        {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}},
+        {"path": "cpu", "mode": 0o400, "resourceFieldRef": {"containerName": "app", "resource": "requests.cpu"}},
+    ]
+    volumes = [
+        {"name": "own", "downwardAPI": {"items": items}},
+        {"name": "mixed", "projected": {"defaultMode": 0o440, "sources": [{"downwardAPI": {"items": items}}]}},
+    ]
+    app = container("app", resources={"requests": {"cpu": "2"}})
+    plan = plan_pod_files(set_defaults(make_pod(app, volumes=volumes)), node=NODE)
+
+    assert plan.files == (
+        PlannedFile(f"{BASE}/volumes/kubernetes.io~downward-api/own/name", 0o644, "web"),
+        PlannedFile(f"{BASE}/volumes/kubernetes.io~downward-api/own/cpu", 0o400, "2"),
+        PlannedFile(f"{BASE}/volumes/kubernetes.io~projected/mixed/name", 0o440, "web"),
+        PlannedFile(f"{BASE}/volumes/kubernetes.io~projected/mixed/cpu", 0o400, "2"),
+    )
+
+
+def container_plan(pod, pod_ips):
+    return plan_container_files(pod, pod.spec.containers[0], pod_ips=pod_ips, node=NODE, termination_log_id="0a1b2c3d")
+
+
+def test_a_container_needs_its_log_directory_its_termination_log_and_its_hosts_file():
+    plan = container_plan(set_defaults(make_pod(hostNetwork=False)), ["10.0.0.7"])
+
+    assert plan.directories == (
+        PlannedDirectory(f"/logs/default_web_{UID}/app", 0o755),
+        PlannedDirectory(f"{BASE}/containers/app", 0o750),
+    )
+    assert [(file.path, file.mode) for file in plan.files] == [
+        (f"{BASE}/containers/app/0a1b2c3d", 0o666),
+        (f"{BASE}/etc-hosts", 0o644),
+    ]
+
+
+def test_there_is_no_hosts_file_without_an_address_or_for_a_container_with_its_own():
+    own = container("app", volumeMounts=[{"name": "hosts", "mountPath": "/etc/hosts"}])
+    volumes = [{"name": "hosts", "hostPath": {"path": "/srv/hosts"}}]
+
+    assert len(container_plan(set_defaults(make_pod(hostNetwork=False)), []).files) == 1
+    assert len(container_plan(set_defaults(make_pod(own, volumes=volumes, hostNetwork=False)), ["10.0.0.7"]).files) == 1
+
+
+def test_a_hosts_file_names_the_pod_and_its_aliases():
+    aliases = [{"ip": "192.0.2.9", "hostnames": ["db", "db.local"]}]
+    pod = set_defaults(make_pod(hostNetwork=False, hostname="alpha", subdomain="sub", hostAliases=aliases))
+    lines = hosts_content(pod, pod_ips=["10.0.0.7"], node=NODE).splitlines()
+
+    assert lines[:2] == ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost"]
+    assert lines[-4:] == [
+        "10.0.0.7\talpha.sub.default.svc.cluster.local\talpha",
+        "",
+        "# Entries added by HostAliases.",
+        "192.0.2.9\tdb\tdb.local",
+    ]
+
+
+def test_on_the_hosts_network_the_hosts_file_is_the_hosts():
+    content = hosts_content(set_defaults(make_pod(hostNetwork=True)), pod_ips=[], node=NODE)
+
+    assert content == "# Kubernetes-managed hosts file (host network).\n127.0.0.1 localhost\n"
