@@ -4,10 +4,11 @@
 that is what a backend that knows kubelets groups by; `go_type` gives them.
 """
 
-from kubeletsim.model.errors import ActionFailure, KubeletSimError, SyncError
+from kubeletsim.model.errors import ActionFailure, CRIError, KubeletSimError, SyncError
 from kubeletsim.model.pod import AnyContainer
 
 AGGREGATE = "k8s.io/apimachinery/pkg/util/errors.aggregate"
+GRPC_STATUS = "*status.Error"
 PLAIN_ERROR = "*errors.errorString"
 
 
@@ -43,10 +44,24 @@ class SyncFailure(ActionFailure):
         return f"failed to SyncPod: {self.message}"
 
 
+class MountFailure(KubeletSimError):
+    """A pod's directories or volumes are not there and cannot be made."""
+
+
 class ContainersStillRunning(KubeletSimError):
     """The runtime reported every container of a terminating pod stopped, and yet some run."""
 
 
+class PodNotKilledInTime(KubeletSimError):
+    """A pod that had to end is still there after its grace period and more; its worker goes on trying."""
+
+
 def go_type(error: Exception) -> str:
     """Return the type name that Go's tracing SDK gives the error at this place."""
-    return AGGREGATE if isinstance(error, SyncError) else PLAIN_ERROR
+    match error:
+        case SyncError():
+            return AGGREGATE
+        case CRIError():
+            return GRPC_STATUS
+        case _:
+            return PLAIN_ERROR

@@ -1,0 +1,202 @@
+"""A node for tests: `pods` and `pleg` on the fake runtime, wired as the agent wires them, on the loop's time."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lightkube.models.core_v1 import Pod
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
+
+from kubeletsim.base.timing import LoopClock
+from kubeletsim.model.errors import NotFound
+from kubeletsim.model.events import Event
+from kubeletsim.model.pod import pod_uid
+from kubeletsim.model.runtime import ContainerID
+from kubeletsim.pleg.cache import PodCache
+from kubeletsim.pleg.generic import GenericPLEG
+from kubeletsim.pleg.reader import RuntimeReader
+from kubeletsim.pods.container_deletor import ContainerDeletor
+from kubeletsim.pods.containers import ContainerStarter
+from kubeletsim.pods.housekeeping import Housekeeper
+from kubeletsim.pods.images import ImageManager, PullLimits
+from kubeletsim.pods.pod_manager import PodManager
+from kubeletsim.pods.requests import NodeFacts
+from kubeletsim.pods.runtime_sync import RuntimeSync
+from kubeletsim.pods.sources import PodConfig
+from kubeletsim.pods.status_manager import StatusManager
+from kubeletsim.pods.stopping import PodStopper
+from kubeletsim.pods.sync import SCOPE, PodSync
+from kubeletsim.pods.sync_loop import SyncLoop
+from kubeletsim.pods.work_queue import WorkQueue
+from kubeletsim.pods.workers import PodWorkers
+from tests.fakes.runtime import FakeRuntime
+
+
+@dataclass
+class Node:
+    """One node's parts. Leave `running` and start it again on the same runtime to restart the kubelet."""
+
+    root: Path
+    runtime: FakeRuntime
+    sync_frequency_seconds: float = 60.0
+    seed: int = 1
+    sources: Sequence[str] = ("file",)
+    errors: list[str] = field(default_factory=list)
+    network_errors: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    limits: PullLimits = field(default_factory=PullLimits)
+
+    def __post_init__(self) -> None:
+        self.clock = LoopClock()
+        self.rng = random.Random(self.seed)
+        self.registry = CollectorRegistry()
+        # Spans take their times from the system's clock; their order and their parents are what tests look at.
+        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.runtime.tracer = self.provider.get_tracer("cri")
+        self.facts = NodeFacts(
+            name="vm",
+            host_ips=("192.0.2.1",),
+            root_dir=str(self.root / "kubelet"),
+            pod_logs_dir=str(self.root / "logs"),
+        )
+        self._build()
+
+    def _build(self) -> None:
+        cri, clock, registry, record = self.runtime, self.clock, self.registry, self.events.append
+        self.config = PodConfig(self.sources, clock=clock, record=record)
+        reader = RuntimeReader(cri, clock=clock)
+        self.cache = PodCache(clock)
+        self.pleg = GenericPLEG(reader, cache=self.cache, clock=clock, rng=self.rng, registry=registry)
+        self.images = ImageManager(cri, limits=self.limits, clock=clock, record=record, registry=registry)
+        self.starter = ContainerStarter(
+            cri,
+            images=self.images,
+            node=self.facts,
+            max_crash_backoff_seconds=300,
+            log_links_dir=self.root / "links",
+            clock=clock,
+            rng=self.rng,
+            record=record,
+            registry=registry,
+        )
+        stopper = PodStopper(cri, clock=clock, record=record)
+        runtime_sync = RuntimeSync(
+            cri,
+            starter=self.starter,
+            stopper=stopper,
+            remove_container=self.remove_container,
+            node=self.facts,
+            record=record,
+            registry=registry,
+        )
+        self.statuses = StatusManager()
+        self.sync = PodSync(
+            cri,
+            runtime=runtime_sync,
+            stopper=stopper,
+            observe=reader.observe,
+            statuses=self.statuses,
+            node=self.facts,
+            runtime_name="fake",
+            network_errors=lambda: self.network_errors,
+            clock=clock,
+            tracer=self.provider.get_tracer(SCOPE),
+            record=record,
+            registry=registry,
+        )
+        queue = WorkQueue(clock=clock)
+        self.workers = PodWorkers(
+            self.sync,
+            observed=self.cache,
+            queue=queue,
+            sync_frequency_seconds=self.sync_frequency_seconds,
+            request_relist=self.pleg.request_relist,
+            clock=clock,
+            rng=self.rng,
+            record=record,
+            registry=registry,
+        )
+        self.pods = PodManager()
+        self.deletor = ContainerDeletor(self.remove_container, max_per_pod_container=1)
+        self.housekeeper = Housekeeper(
+            pods=self.pods,
+            workers=self.workers,
+            statuses=self.statuses,
+            list_running_pods=lambda: reader.list_pods(running_only=True),
+            root_dir=Path(self.facts.root_dir),
+            collect_backoff=self._collect_backoff,
+            registry=registry,
+        )
+        self.loop = SyncLoop(
+            cri,
+            config=self.config,
+            pleg_events=self.pleg.events,
+            observed=self.cache,
+            pods=self.pods,
+            workers=self.workers,
+            queue=queue,
+            deletor=self.deletor,
+            housekeeper=self.housekeeper,
+            runtime_errors=lambda: self.errors,
+            clock=clock,
+        )
+
+    async def remove_container(self, container_id: ContainerID) -> None:
+        """Remove a container as the container sweeper does."""
+        try:
+            await self.runtime.container_status(container_id)
+            await self.runtime.container_status(container_id)
+            await self.runtime.remove_container(container_id)
+        except NotFound:
+            return
+
+    def _collect_backoff(self) -> None:
+        self.images.collect()
+        self.starter.collect()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Node"]:
+        """Run every part until the block ends."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self.pleg.run(), name="pleg"),
+                tasks.create_task(self.workers.run(), name="workers"),
+                tasks.create_task(self.deletor.run(), name="deletor"),
+                tasks.create_task(self.loop.run(), name="loop"),
+            ]
+            try:
+                yield self
+            finally:
+                for task in running:
+                    task.cancel()
+
+    async def apply(self, *pods: Pod, source: str = "file") -> None:
+        """Have a source hand over these pods and no others."""
+        await self.config.set_pods(source, pods)
+
+    def phase(self, pod: Pod) -> str | None:
+        """Return the pod's phase as it is known."""
+        status = self.statuses.get(pod_uid(pod))
+        return status.phase if status is not None else None
+
+    def reasons(self, *, type_: str | None = None) -> list[str]:
+        """Return the reasons of the events so far."""
+        return [event.reason for event in self.events if type_ in (None, event.type)]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value; 0 when there is none."""
+        return self.registry.get_sample_value(f"kubelet_{name}", labels) or 0.0
+
+    async def until(self, true: Callable[[], bool], *, seconds: float = 60) -> None:
+        """Let time pass until something holds."""
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110  what is waited for is anything, so nobody sets an event
+                await asyncio.sleep(0.05)
