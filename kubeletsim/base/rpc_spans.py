@@ -140,9 +140,8 @@ class _ClientSpans:
     def _end(self, span: Span, code: grpc.StatusCode, details: str | None) -> None:
         if not span.is_recording():  # ended already: gRPC may report a cancelled call twice
             return
-        if not never_connected(code, details):
-            span.set_attributes(self._address)
-        span.set_attribute("rpc.response.status_code", code.name)
+        address = {} if never_connected(code, details) else self._address
+        span.set_attributes({**address, "rpc.response.status_code": code.name})
         if code is not grpc.StatusCode.OK:
             span.set_status(StatusCode.ERROR, go_message(code, details))
         span.end()
@@ -209,8 +208,7 @@ class _ServerSpans(OpenTelemetryAioServerInterceptor):
     def _end(self, span: Span, code: grpc.StatusCode, message: str) -> None:
         if not span.is_recording():
             return
-        span.set_attributes(self._address)
-        span.set_attribute("rpc.response.status_code", code.name)
+        span.set_attributes({**self._address, "rpc.response.status_code": code.name})
         if code in _SERVER_ERRORS:
             span.set_status(StatusCode.ERROR, message)
         span.end()

@@ -15,6 +15,7 @@ _DIAL_FAILED = re.compile(
     r"failed to connect to all addresses; last error: \w+: (?P<target>.+?): "
     r"(?:connect failed: addr: .+ error|Failed to connect to remote host): (?P<reason>.+)"
 )
+_BROKEN = re.compile(r"(Stream removed \()?(Socket closed|recvmsg:\s*Connection reset by peer)\)?")
 _TOO_LARGE = re.compile(r"received message larger than max \(\d+ vs\. \d+\)", re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ def go_message(code: grpc.StatusCode, details: str | None) -> str:
             return "context canceled"
         case grpc.StatusCode.RESOURCE_EXHAUSTED if found := _TOO_LARGE.search(text):
             return f"grpc: {found.group().lower()}"
-        case grpc.StatusCode.UNAVAILABLE if text in ("Socket closed", "recvmsg:Connection reset by peer"):
+        case grpc.StatusCode.UNAVAILABLE if _BROKEN.fullmatch(text):
             return "error reading from server: EOF"
         case grpc.StatusCode.UNAVAILABLE if failed := _DIAL_FAILED.fullmatch(text):
             dial = f"dial {_go_target(failed['target'])}: connect: {failed['reason'].lower()}"

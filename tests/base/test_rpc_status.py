@@ -44,6 +44,7 @@ def test_codes_are_spelled_as_in_go(code: grpc.StatusCode, spelling: str) -> Non
             "grpc: received message larger than max (5003 vs. 2000)",
         ),
         (C.UNAVAILABLE, "Socket closed", "error reading from server: EOF"),
+        (C.UNAVAILABLE, "Stream removed (Socket closed)", "error reading from server: EOF"),
         (C.UNAVAILABLE, "server is not initialized yet", "server is not initialized yet"),
         (
             C.UNAVAILABLE,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import inspect
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from kubeletsim.model.runtime import ContainerID, ContainerState, PodUID, Sandbo
 from kubeletsim.pb import cri_pb2 as pb
 from tests.clients.conftest import Spans
 from tests.fakes.cri_server import METHODS, Failure, FakeCRI, serving, socket_directory
+from tests.fakes.runtime import FakeRuntime
 
 CONNECT_TIMEOUT_OPTION = "grpc.min_reconnect_backoff_ms"
 SANDBOX = SandboxConfig(name="web", namespace="default", uid=PodUID("u"))
@@ -460,6 +462,21 @@ async def test_the_check_does_not_wait_for_a_socket_that_accepts_and_stays_silen
             with pytest.raises(StartupError, match="Unavailable"):
                 await client.check()
         assert loop.time() - begun < 3
+
+
+def test_the_fake_runtime_of_other_tests_is_called_as_the_client_is() -> None:
+    """Names, order and kinds of parameters agree, so that what works with the one works with the other."""
+    shared = {
+        name: getattr(CRIClient, name)
+        for name, member in vars(FakeRuntime).items()
+        if inspect.isfunction(member) and hasattr(CRIClient, name) and not name.startswith("_")
+    }
+    assert len(shared) > 15
+    for name, method in shared.items():
+        ours, fakes = (inspect.signature(each).parameters for each in (method, getattr(FakeRuntime, name)))
+        assert [(each.name, each.kind) for each in fakes.values()] == [
+            (each.name, each.kind) for each in ours.values()
+        ], name
 
 
 async def _hang(_request: object, _context: object) -> None:
