@@ -61,14 +61,8 @@ def node_name(override: str) -> str:
     return name
 
 
-def node_ips(flag: str, *, name: str) -> tuple[str, ...]:
-    """Return the node's addresses, the primary one first: `--node-ip`, else what its name resolves to, else loopback.
-
-    Raises:
-        ConfigError: the flag holds something that is no address.
-    """
-    if flag:
-        return tuple(_address(text.strip()) for text in flag.split(","))
+def node_ips(name: str) -> tuple[str, ...]:
+    """Return the addresses of a node without `--node-ip`: what its name resolves to, else loopback."""
     try:
         return (str(ipaddress.ip_address(socket.gethostbyname(name))),)
     except (OSError, ValueError):
@@ -104,15 +98,6 @@ def parse_resolv_conf(lines: Iterable[str]) -> DNSConfig:
         elif keyword == "options":
             options = tuple(values)
     return DNSConfig(servers=tuple(servers), searches=searches, options=options)
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ConfigError(
-            [Fault("--node-ip", text, "must be an IP address, or one of each family, comma-separated")]
-        ) from None
 
 
 def _text_of(path: Path) -> str:

@@ -22,9 +22,6 @@ CGROUP_DRIVER_PAUSE_SECONDS = 2.0
 class StartingRuntime(Protocol):
     """What this module needs of the runtime."""
 
-    async def check(self) -> None:
-        """Version on the runtime endpoint, ImageFsInfo on the image endpoint."""
-
     async def version(self, version: str = "") -> RuntimeVersion:
         """Ask who the runtime is."""
 
@@ -33,18 +30,6 @@ class StartingRuntime(Protocol):
 
     async def runtime_config(self) -> CgroupDriver | None:
         """Ask for its cgroup driver."""
-
-
-async def connect(runtime: StartingRuntime, *, endpoint: str) -> None:
-    """Make the first call on both endpoints.
-
-    Raises:
-        StartupError: nobody answers, or not as a runtime would.
-    """
-    try:
-        await runtime.check()
-    except CRIError as error:
-        raise StartupError(f"container runtime at {endpoint}: {error.desc}") from error
 
 
 async def discover_cgroup_driver(runtime: StartingRuntime, *, configured: CgroupDriver) -> CgroupDriver:

@@ -18,7 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
-app.command("run")(run.run)
+app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(
+    run.run
+)
 app.add_typer(config.app, name="config")
 app.add_typer(traces.app, name="traces")
 

@@ -18,17 +18,8 @@ def test_a_blank_name_is_refused() -> None:
         node_name("   ")
 
 
-def test_addresses_come_from_the_flag_in_its_order() -> None:
-    assert node_ips("10.0.0.7, fd00::7", name="vm") == ("10.0.0.7", "fd00::7")
-
-
-def test_an_address_that_is_none_is_named() -> None:
-    with pytest.raises(ConfigError, match="'ten': must be an IP address"):
-        node_ips("ten", name="vm")
-
-
 def test_a_name_that_does_not_resolve_leaves_loopback() -> None:
-    assert node_ips("", name="no-such-host.invalid") == ("127.0.0.1",)
+    assert node_ips("no-such-host.invalid") == ("127.0.0.1",)
 
 
 def test_the_last_search_line_of_resolv_conf_wins() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kubeletsim.agent.startup import connect, discover_cgroup_driver, identify, learn_features
+from kubeletsim.agent.startup import discover_cgroup_driver, identify, learn_features
 from kubeletsim.base.timing import LoopClock
 from kubeletsim.model.errors import CRIError, RuntimeUnavailable, StartupError
 from kubeletsim.model.runtime import CgroupDriver, RuntimeStatus, RuntimeVersion
@@ -20,9 +20,6 @@ class Runtime:
     api_version: str = "0.1.0"
     failure: CRIError | None = None
     calls: list[str] = field(default_factory=list)
-
-    async def check(self) -> None:
-        await self.version()
 
     async def version(self, version: str = "") -> RuntimeVersion:
         self.calls.append(f"Version({version})")
@@ -80,11 +77,6 @@ async def test_a_failing_last_round_ends_the_start() -> None:
 async def test_a_runtime_of_another_api_version_ends_the_start() -> None:
     with pytest.raises(StartupError, match=r"'0.2.0', must be '0.1.0'"):
         await identify(Runtime(api_version="0.2.0"))
-
-
-async def test_an_unreachable_runtime_is_named_by_its_endpoint() -> None:
-    with pytest.raises(StartupError, match=r"unix:///run/no.sock: nobody there"):
-        await connect(Runtime(failure=RuntimeUnavailable("nobody there")), endpoint="unix:///run/no.sock")
 
 
 async def test_a_failing_status_does_not_end_the_start() -> None:

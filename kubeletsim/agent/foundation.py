@@ -1,0 +1,32 @@
+"""The foundation: what nearly every part of a node receives."""
+
+import random
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from kubeletsim.base.telemetry import Telemetry
+from kubeletsim.base.timing import Clock
+from kubeletsim.clients.cri import CRIClient
+from kubeletsim.config.flags import KubeletFlags
+from kubeletsim.config.schema.kubelet import KubeletConfiguration
+from kubeletsim.model.events import EventRecorder, ObjectReference
+from kubeletsim.pods.requests import NodeFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """One node's configuration, runtime and instruments."""
+
+    config: KubeletConfiguration
+    flags: KubeletFlags
+    facts: NodeFacts
+    runtime: CRIClient
+    runtime_name: str
+    telemetry: Telemetry
+    registry: CollectorRegistry
+    record: EventRecorder
+    reference: ObjectReference
+    """The node, as its events name it."""
+    clock: Clock
+    rng: random.Random

@@ -1,0 +1,226 @@
+"""The node: every part of one kubelet, built from its configuration, and the block they live in.
+
+This is the composition root. Only here do the packages meet: pods, pleg and upkeep learn of each other as callables. A
+process may hold many nodes, so nothing is global: each has its own telemetry, metric registry, clock and chance.
+
+The order is the kubelet's (cmd/kubelet/app/server.go, pkg/kubelet/kubelet.go): telemetry, the first conversation with
+the runtime, the sockets, then the loops. Whatever cannot work fails before the first loop runs.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from kubeletsim.agent import startup
+from kubeletsim.agent.foundation import Foundation
+from kubeletsim.agent.host import Host, node_ips, node_name, read_host, read_resolv_conf
+from kubeletsim.agent.pod_parts import PodParts, Watching
+from kubeletsim.agent.upkeep_parts import build_logs, build_upkeep
+from kubeletsim.base.rpc_spans import SCOPE_NAME, SCOPE_VERSION
+from kubeletsim.base.telemetry import Telemetry, TelemetrySettingsError, TracingSettings, open_telemetry
+from kubeletsim.base.timing import Clock
+from kubeletsim.clients.cri import CRIClient
+from kubeletsim.clients.endpoint import Endpoint, parse_endpoint
+from kubeletsim.config.flags import KubeletFlags
+from kubeletsim.config.schema.encode import encode
+from kubeletsim.config.schema.kubelet import KubeletConfiguration
+from kubeletsim.model.errors import StartupError
+from kubeletsim.model.events import Event, ObjectReference
+from kubeletsim.model.runtime import CgroupDriver
+from kubeletsim.pods.requests import NodeFacts
+from kubeletsim.server.app import KubeletServer
+from kubeletsim.server.endpoints import NodeView
+from kubeletsim.server.settings import server_settings
+from kubeletsim.upkeep.container_removal import ContainerRemover
+from kubeletsim.upkeep.runtime_state import RuntimeState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a node does not own: time, chance and the environment."""
+
+    clock: Clock
+    rng: random.Random
+    environ: Mapping[str, str]
+
+
+class Node:
+    """One kubelet.
+
+    Args:
+        config: the effective configuration.
+        flags: what is set by flag alone.
+        surroundings: time, chance, environment.
+
+    Raises:
+        ConfigError: the node would have no name.
+    """
+
+    def __init__(self, config: KubeletConfiguration, flags: KubeletFlags, *, surroundings: Surroundings) -> None:
+        self._config = config
+        self._flags = flags
+        self._surroundings = surroundings
+        self.name = node_name(flags.hostname_override)
+        self.registry = CollectorRegistry()
+
+    async def run(self) -> None:
+        """Live until cancelled; every task, socket and span of this node is gone when it returns.
+
+        Raises:
+            ConfigError: an endpoint that nobody can dial.
+            StartupError: the runtime does not answer, a port is taken, a certificate cannot be read.
+        """
+        endpoint = parse_endpoint(self._config.containerRuntimeEndpoint)
+        async with self._telemetry() as telemetry, self._runtime(telemetry, endpoint) as runtime:
+            await runtime.check()
+            configured = CgroupDriver(self._config.cgroupDriver)
+            driver = await startup.discover_cgroup_driver(runtime.uncounted, configured=configured)
+            version = await startup.identify(runtime)
+            if self._config.podCIDR:
+                await runtime.update_runtime_config(pod_cidr=self._config.podCIDR)
+            await startup.learn_features(runtime)
+            await self._live(
+                Foundation(
+                    config=self._config,
+                    flags=self._flags,
+                    facts=self._facts(driver),
+                    runtime=runtime,
+                    runtime_name=version.runtime_name,
+                    telemetry=telemetry,
+                    registry=self.registry,
+                    record=log_event,
+                    reference=ObjectReference(kind="Node", name=self.name, uid=self.name),
+                    clock=self._surroundings.clock,
+                    rng=self._surroundings.rng,
+                )
+            )
+
+    async def _live(self, base: Foundation) -> None:
+        watching = Watching.build(base)
+        health_checks = {"PLEG": watching.pleg.health_problem}
+        state = RuntimeState(base.runtime, clock=base.clock, rng=base.rng, health_checks=health_checks)
+        logs = build_logs(base)
+        remover = ContainerRemover(base.runtime, logs=logs)
+        pods = PodParts.build(base, watching=watching, state=state, remove_container=remover.remove)
+        async with self._server(base, pods) as server:
+            base.record(Event(regarding=base.reference, reason="Starting", message="Starting kubelet."))
+            await _run_all(
+                {
+                    "server": server.run,
+                    "telemetry": base.telemetry.run,
+                    **build_upkeep(base, logs=logs, remover=remover, state=state, pods=pods),
+                    **pods.runs(),
+                }
+            )
+
+    def _server(self, base: Foundation, pods: PodParts) -> KubeletServer:
+        return KubeletServer(
+            server_settings(base.config, node_name=self.name, cert_dir=base.flags.cert_dir),
+            node=NodeView(
+                pods=pods.shown,
+                runtime=base.runtime,
+                configz=lambda: encode(base.config),
+                last_sync_loop=pods.sync_loop.last_sync_loop,
+                registry=base.registry,
+            ),
+            telemetry=base.telemetry,
+            clock=base.clock,
+            rng=base.rng,
+        )
+
+    def _telemetry(self) -> Telemetry:
+        tracing = self._config.tracing
+        settings = TracingSettings(tracing.endpoint, tracing.samplingRatePerMillion) if tracing else None
+        resource = {"service.name": "kubelet", "host.name": self.name}
+        try:
+            telemetry = open_telemetry(settings, resource=resource, environ=self._surroundings.environ)
+        except TelemetrySettingsError as error:
+            raise StartupError(f"tracing: {error}") from error
+        telemetry.counters.register(self.registry)
+        return telemetry
+
+    def _runtime(self, telemetry: Telemetry, endpoint: Endpoint) -> AbstractAsyncContextManager[CRIClient]:
+        image_endpoint = self._config.imageServiceEndpoint
+        return CRIClient.connect(
+            endpoint,
+            image_endpoint=parse_endpoint(image_endpoint, field="imageServiceEndpoint") if image_endpoint else None,
+            timeout_seconds=self._config.runtimeRequestTimeout.seconds,
+            tracer=telemetry.tracer(SCOPE_NAME, SCOPE_VERSION),
+            propagator=telemetry.propagator,
+            registry=self.registry,
+        )
+
+    def _facts(self, driver: CgroupDriver) -> NodeFacts:
+        name_metric = Gauge(
+            "kubelet_node_name", "The node's name. The count is always 1.", ["node"], registry=self.registry
+        )
+        name_metric.labels(self.name).set(1)
+        ips = self._flags.node_ip or node_ips(self.name)
+        host = read_host(self._flags.root_dir)
+        return node_facts(self._config, self._flags, host=host, name=self.name, ips=ips, driver=driver)
+
+
+def node_facts(
+    config: KubeletConfiguration,
+    flags: KubeletFlags,
+    *,
+    host: Host,
+    name: str,
+    ips: tuple[str, ...],
+    driver: CgroupDriver,
+) -> NodeFacts:
+    """Put together what pods' requests need to know of this node."""
+    return NodeFacts(
+        name=name,
+        host_ips=ips,
+        root_dir=str(flags.root_dir),
+        pod_logs_dir=config.podLogsDir,
+        cgroup_driver=driver,
+        cgroups_per_qos=config.cgroupsPerQOS,
+        cgroup_v2=host.cgroup_v2,
+        single_process_oom_kill=bool(config.singleProcessOOMKill),
+        cluster_dns=config.clusterDNS,
+        cluster_domain=config.clusterDomain,
+        resolv_conf=read_resolv_conf(config.resolvConf),
+        hosts_file=host.hosts_file,
+        memory_capacity_bytes=host.memory_bytes,
+        cpu_capacity_milli=1000 * host.cpus,
+        ephemeral_storage_capacity_bytes=host.storage_bytes,
+        hugepage_sizes=host.hugepage_sizes,
+        cpu_cfs_quota=config.cpuCFSQuota,
+        cpu_cfs_quota_period_us=round(config.cpuCFSQuotaPeriod.seconds * 1_000_000),
+        seccomp_default=config.seccompDefault or flags.seccomp_default,
+    )
+
+
+def log_event(event: Event) -> None:
+    """Log an event in the kubelet's words; there is no API server to send it to."""
+    about = event.regarding
+    log.info(
+        '"Event occurred" object="%s" fieldPath="%s" kind="%s" type="%s" reason="%s" message=%r',
+        f"{about.namespace}/{about.name}" if about.namespace else about.name,
+        about.field_path,
+        about.kind,
+        event.type,
+        event.reason,
+        event.message,
+    )
+
+
+async def _run_all(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """Run the parts side by side; one that ends or fails is a bug and ends them all."""
+    async with asyncio.TaskGroup() as tasks:
+        for name, part in parts.items():
+            tasks.create_task(_forever(name, part), name=name)
+
+
+async def _forever(name: str, part: Callable[[], Awaitable[None]]) -> None:
+    await part()
+    raise RuntimeError(f"{name} ended, although it should run as long as the node does")

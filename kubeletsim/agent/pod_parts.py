@@ -1,0 +1,219 @@
+"""The pod parts of a node: sources, the PLEG, workers and the sync loop, joined.
+
+Here `pods` and `pleg` meet, which do not know each other: the PLEG's cache is what workers wait on, its queue is what
+the sync loop reads, and a worker that did something asks it for a relist.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from lightkube.models.core_v1 import Pod
+
+from kubeletsim.agent.foundation import Foundation
+from kubeletsim.model.runtime import ContainerID
+from kubeletsim.pleg.cache import PodCache
+from kubeletsim.pleg.generic import GenericPLEG
+from kubeletsim.pleg.reader import RuntimeReader
+from kubeletsim.pods import sync
+from kubeletsim.pods.container_deletor import ContainerDeletor
+from kubeletsim.pods.containers import ContainerStarter
+from kubeletsim.pods.housekeeping import Housekeeper
+from kubeletsim.pods.images import ImageManager, PullLimits
+from kubeletsim.pods.pod_manager import PodManager
+from kubeletsim.pods.runtime_sync import RuntimeSync
+from kubeletsim.pods.sources import FileSource, PodConfig
+from kubeletsim.pods.status_manager import StatusManager
+from kubeletsim.pods.stopping import PodStopper
+from kubeletsim.pods.sync import PodSync
+from kubeletsim.pods.sync_loop import SyncLoop
+from kubeletsim.pods.work_queue import WorkQueue
+from kubeletsim.pods.workers import PodWorkers
+from kubeletsim.upkeep.runtime_state import RuntimeState
+
+FILE_SOURCE = "file"
+
+RemoveContainer = Callable[[ContainerID], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What looks at the runtime: the PLEG and what it reads with and writes to."""
+
+    reader: RuntimeReader
+    cache: PodCache
+    pleg: GenericPLEG
+
+    @classmethod
+    def build(cls, base: Foundation) -> Self:
+        """Build the PLEG; it needs nothing but the runtime."""
+        reader = RuntimeReader(base.runtime, clock=base.clock)
+        cache = PodCache(base.clock)
+        pleg = GenericPLEG(reader, cache=cache, clock=base.clock, rng=base.rng, registry=base.registry)
+        return cls(reader=reader, cache=cache, pleg=pleg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodParts:
+    """What runs pods."""
+
+    config: PodConfig
+    sources: dict[str, FileSource]
+    pods: PodManager
+    statuses: StatusManager
+    workers: PodWorkers
+    deletor: ContainerDeletor
+    sync_loop: SyncLoop
+    watching: Watching = field(repr=False)
+
+    @classmethod
+    def build(
+        cls, base: Foundation, *, watching: Watching, state: RuntimeState, remove_container: RemoveContainer
+    ) -> Self:
+        """Build everything between the manifests and the runtime.
+
+        Args:
+            base: configuration, runtime, instruments.
+            watching: the PLEG.
+            state: why the runtime cannot be used now, if so.
+            remove_container: removes a dead container with its logs.
+        """
+        config, sources = _build_sources(base)
+        pods, statuses, queue = PodManager(), StatusManager(), WorkQueue(clock=base.clock)
+        runtime_sync, collect_backoff, stopper = _build_runtime_sync(base, remove_container)
+        workers = PodWorkers(
+            PodSync(
+                base.runtime,
+                runtime=runtime_sync,
+                stopper=stopper,
+                observe=watching.reader.observe,
+                statuses=statuses,
+                node=base.facts,
+                runtime_name=base.runtime_name,
+                network_errors=state.network_errors,
+                clock=base.clock,
+                tracer=base.telemetry.tracer(sync.SCOPE),
+                record=base.record,
+                registry=base.registry,
+            ),
+            observed=watching.cache,
+            queue=queue,
+            sync_frequency_seconds=base.config.syncFrequency.seconds,
+            request_relist=watching.pleg.request_relist,
+            clock=base.clock,
+            rng=base.rng,
+            record=base.record,
+            registry=base.registry,
+        )
+        deletor = ContainerDeletor(
+            remove_container, max_per_pod_container=base.flags.maximum_dead_containers_per_container
+        )
+        housekeeper = Housekeeper(
+            pods=pods,
+            workers=workers,
+            statuses=statuses,
+            list_running_pods=lambda: watching.reader.list_pods(running_only=True),
+            root_dir=base.flags.root_dir,
+            collect_backoff=collect_backoff,
+            registry=base.registry,
+        )
+        sync_loop = SyncLoop(
+            base.runtime,
+            config=config,
+            pleg_events=watching.pleg.events,
+            observed=watching.cache,
+            pods=pods,
+            workers=workers,
+            queue=queue,
+            deletor=deletor,
+            housekeeper=housekeeper,
+            runtime_errors=state.runtime_errors,
+            clock=base.clock,
+        )
+        return cls(
+            config=config,
+            sources=sources,
+            pods=pods,
+            statuses=statuses,
+            workers=workers,
+            deletor=deletor,
+            sync_loop=sync_loop,
+            watching=watching,
+        )
+
+    def shown(self) -> list[Pod]:
+        """Return the pods of this node, each with its newest status."""
+        return [self.statuses.shown(pod) for pod in self.pods.pods()]
+
+    def runs(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Return what has to run, by name."""
+        return {
+            "pleg": self.watching.pleg.run,
+            "pod-workers": self.workers.run,
+            "container-deletor": self.deletor.run,
+            "sync-loop": self.sync_loop.run,
+            **{f"source-{name}": source.run for name, source in self.sources.items()},
+        }
+
+
+def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, FileSource]]:
+    path = base.config.staticPodPath
+    config = PodConfig([FILE_SOURCE] if path else [], clock=base.clock, record=base.record)
+    if not path:
+        return config, {}
+    source = FileSource(
+        Path(path),
+        node_name=base.facts.name,
+        publish=config.publisher(FILE_SOURCE),
+        check_frequency_seconds=base.config.fileCheckFrequency.seconds,
+        rng=base.rng,
+    )
+    return config, {FILE_SOURCE: source}
+
+
+def _build_runtime_sync(
+    base: Foundation, remove_container: RemoveContainer
+) -> tuple[RuntimeSync, Callable[[], None], PodStopper]:
+    """Build what carries out a sync's plan; with it what forgets backoff, and what stops pods."""
+    config = base.config
+    longest_backoff = config.crashLoopBackOff.maxContainerRestartPeriod  # absent while its gate is off
+    images = ImageManager(
+        base.runtime,
+        limits=PullLimits(
+            qps=config.registryPullQPS,
+            burst=config.registryBurst,
+            serialize=bool(config.serializeImagePulls),
+            max_parallel=config.maxParallelImagePulls,
+        ),
+        clock=base.clock,
+        record=base.record,
+        registry=base.registry,
+    )
+    starter = ContainerStarter(
+        base.runtime,
+        images=images,
+        node=base.facts,
+        max_crash_backoff_seconds=longest_backoff.seconds if longest_backoff else 300,
+        log_links_dir=None,
+        clock=base.clock,
+        rng=base.rng,
+        record=base.record,
+        registry=base.registry,
+    )
+    stopper = PodStopper(base.runtime, clock=base.clock, record=base.record)
+    runtime_sync = RuntimeSync(
+        base.runtime,
+        starter=starter,
+        stopper=stopper,
+        remove_container=remove_container,
+        node=base.facts,
+        record=base.record,
+        registry=base.registry,
+    )
+
+    def collect_backoff() -> None:
+        images.collect()
+        starter.collect()
+
+    return runtime_sync, collect_backoff, stopper

@@ -1,0 +1,96 @@
+"""The upkeep parts of a node: garbage collection, log rotation, the eviction manager's looks at the node."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from kubeletsim.agent.foundation import Foundation
+from kubeletsim.agent.pod_parts import PodParts
+from kubeletsim.model.quantity import Quantity
+from kubeletsim.upkeep import container_sweeper, image_sweeper
+from kubeletsim.upkeep.container_logs import ContainerLogs
+from kubeletsim.upkeep.container_removal import ContainerRemover
+from kubeletsim.upkeep.container_sweeper import ContainerSweeper
+from kubeletsim.upkeep.eviction_stats import EvictionStats
+from kubeletsim.upkeep.gc import ContainerGCPolicy, ImageGCPolicy
+from kubeletsim.upkeep.image_sweeper import ImageSweeper, read_disk_usage
+from kubeletsim.upkeep.log_rotation import LogRotation, LogRotationPolicy
+from kubeletsim.upkeep.runtime_state import RuntimeState
+
+
+def build_logs(base: Foundation) -> ContainerLogs:
+    """Build what knows the pods' log files; this node has no /var/log/containers, which belongs to the machine."""
+    return ContainerLogs(pod_logs_dir=Path(base.config.podLogsDir), links_dir=None)
+
+
+def build_upkeep(
+    base: Foundation, *, logs: ContainerLogs, remover: ContainerRemover, state: RuntimeState, pods: PodParts
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return the upkeep loops, by name."""
+    return {
+        "runtime-state": state.run,
+        "container-gc": _container_sweeper(base, logs=logs, remover=remover, pods=pods).run,
+        "image-gc": _image_sweeper(base).run,
+        "log-rotation": _log_rotation(base, state).run,
+        "eviction-stats": EvictionStats(
+            base.runtime.uncounted, wait_ready=state.wait_ready, clock=base.clock, rng=base.rng
+        ).run,
+    }
+
+
+def _container_sweeper(
+    base: Foundation, *, logs: ContainerLogs, remover: ContainerRemover, pods: PodParts
+) -> ContainerSweeper:
+    flags = base.flags
+    return ContainerSweeper(
+        base.runtime,
+        remover=remover,
+        logs=logs,
+        policy=ContainerGCPolicy(
+            min_age_seconds=flags.minimum_container_ttl_duration.seconds,
+            max_per_pod_container=flags.maximum_dead_containers_per_container,
+            max_containers=flags.maximum_dead_containers,
+        ),
+        content_should_go=pods.workers.should_content_be_removed,
+        sources_ready=pods.config.sources_ready,
+        tracer=base.telemetry.tracer(container_sweeper.SCOPE),
+        record=base.record,
+        node=base.reference,
+        clock=base.clock,
+        rng=base.rng,
+    )
+
+
+def _image_sweeper(base: Foundation) -> ImageSweeper:
+    config = base.config
+    return ImageSweeper(
+        base.runtime,
+        policy=ImageGCPolicy(
+            high_threshold_percent=config.imageGCHighThresholdPercent,
+            low_threshold_percent=config.imageGCLowThresholdPercent,
+            min_age_seconds=config.imageMinimumGCAge.seconds,
+            max_age_seconds=config.imageMaximumGCAge.seconds,
+        ),
+        disk_usage=read_disk_usage,
+        tracer=base.telemetry.tracer(image_sweeper.SCOPE),
+        record=base.record,
+        node=base.reference,
+        registry=base.registry,
+        clock=base.clock,
+        rng=base.rng,
+    )
+
+
+def _log_rotation(base: Foundation, state: RuntimeState) -> LogRotation:
+    config = base.config
+    return LogRotation(
+        base.runtime.uncounted,
+        policy=LogRotationPolicy(
+            max_size_bytes=Quantity.parse(config.containerLogMaxSize).value(),
+            max_files=config.containerLogMaxFiles,
+            max_workers=config.containerLogMaxWorkers,
+            monitor_interval_seconds=config.containerLogMonitorInterval.seconds,
+        ),
+        wait_ready=state.wait_ready,
+        clock=base.clock,
+        rng=base.rng,
+    )
