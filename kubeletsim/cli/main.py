@@ -16,6 +16,7 @@ app = typer.Typer(
     help="A kubelet you can run anywhere for the sake of its traces.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 app.command("demo")(demo.demo)
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(

@@ -50,7 +50,7 @@ def _print_help() -> None:
 
     console = Console()
     console.print(
-        "[bold]kubeletsim run[/] --config FILE [flags]\n\nA kubelet you can run anywhere; its flags are upstream's.\n"
+        "[bold]kubeletsim run[/] --config FILE \\[flags]\n\nA kubelet you can run anywhere; its flags are upstream's.\n"
     )
     console.print(table("Flags", describe_flags(MAIN_FLAGS)))
     rest = [flag for flag in describe_flags() if flag.name not in MAIN_FLAGS]
