@@ -72,7 +72,7 @@ def trace_table(traces: Iterable[TraceSummary], *, timezone: dt.tzinfo | None = 
 
 def format_duration(duration_ns: int) -> str:
     """Return a duration with a unit that suits it: 85 µs, 174.3 ms, 1.24 s."""
-    if duration_ns < 1_000_000:
+    if duration_ns < 999_500:
         return f"{duration_ns / 1e3:.0f} µs"
     if duration_ns < 999_950_000:
         return f"{duration_ns / 1e6:.1f} ms"

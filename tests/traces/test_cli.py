@@ -1,0 +1,236 @@
+"""Claims about `kubeletsim traces`: what it prints, and what it says when something is wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from click.testing import Result
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from typer.testing import CliRunner
+
+from kubeletsim.cli.traces import app
+from kubeletsim.model.errors import ConfigError, KubeletSimError, StartupError
+from kubeletsim.traces.otlp import to_json
+from kubeletsim.traces.store import TraceStore
+from tests.fakes.traces import resource_spans, span_message
+
+ONE = 0xAAAA << 112
+TWO = 0xBBBB << 112
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "traces.db"
+    with TraceStore.create(path) as store:
+        store.add([
+            resource_spans(span_message("syncPod", trace=ONE, ms=50, k8s__pod__name="web")),
+            resource_spans(span_message("RunPodSandbox", trace=ONE, span=2, parent=1, ms=20), service="containerd"),
+            resource_spans(span_message("Images/GarbageCollect", trace=TWO, start_ms=100, ms=5, error="no")),
+        ])  # fmt: skip
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def output(*arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.exception
+    return result.stdout
+
+
+def error(kind: type[KubeletSimError], *arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert type(result.exception) is kind
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+def test_ls_prints_a_table_with_the_newest_first(database: Path) -> None:
+    lines = output("ls", "--db", database).splitlines()
+
+    assert lines[0].split() == ["TRACE", "ID", "STARTED", "ROOT", "SERVICES", "SPANS", "ERRORS", "DURATION"]
+    assert lines[1].startswith("bbbb000000000000  ")
+    assert "Images/GarbageCollect" in lines[1]
+    assert "containerd, kubelet" in lines[2]
+
+
+def test_ls_prints_json(database: Path) -> None:
+    [garbage, sync] = json.loads(output("ls", "--db", database, "-o", "json"))
+
+    assert garbage["errors"] == 1
+    assert sync == {
+        "traceId": "aaaa" + "0" * 28,
+        "rootName": "syncPod",
+        "rootService": "kubelet",
+        "services": ["containerd", "kubelet"],
+        "startTimeUnixNano": "1700000000000000000",
+        "durationNano": 50_000_000,
+        "spans": 2,
+        "errors": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--service", "containerd"], ["syncPod"]),
+        (["--root-name", "Images/*"], ["Images/GarbageCollect"]),
+        (["--operation", "RunPodSandbox"], ["syncPod"]),
+        (["--attribute", "k8s.pod.name=w*", "--attribute", "service.name=kubelet"], ["syncPod"]),
+        (["--error"], ["Images/GarbageCollect"]),
+        (["--min-duration", "20ms"], ["syncPod"]),
+        (["--since", "10m"], []),
+        (["--since", "20000d"], ["Images/GarbageCollect", "syncPod"]),
+        (["--limit", "1"], ["Images/GarbageCollect"]),
+    ],
+)
+def test_ls_filters(database: Path, options: list[str], names: list[str]) -> None:
+    found = json.loads(output("ls", "--db", database, "-o", "json", *options))
+
+    assert [trace["rootName"] for trace in found] == names
+
+
+def test_an_empty_list_says_so_on_stderr(database: Path) -> None:
+    result = run("ls", "--db", database, "--service", "nobody")
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no trace matches\n")
+
+
+@pytest.mark.parametrize("which", ["aaaa", "AAAA" + "0" * 28, "latest"])
+def test_show_draws_the_trace_that_is_meant(database: Path, which: str) -> None:
+    options = ["--root-name", "syncPod"] if which == "latest" else []
+    lines = output("show", which, "--db", database, "-a", *options).splitlines()
+
+    assert lines[0].startswith("trace aaaa" + "0" * 28)
+    assert any(line.startswith("syncPod kubelet") for line in lines)
+    assert any(line.startswith("└─ RunPodSandbox containerd") for line in lines)
+    assert any("k8s.pod.name=web" in line for line in lines)
+
+
+def test_show_without_an_argument_draws_the_latest(database: Path) -> None:
+    assert output("show", "--db", database).startswith("trace bbbb")
+
+
+def test_export_prints_otlp_json_lines(database: Path) -> None:
+    lines = output("export", "--db", database, "--format", "otlp-json").splitlines()
+    names = [json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] for line in lines]
+
+    assert names == ["syncPod", "Images/GarbageCollect"]
+    assert len(output("export", "--db", database, "--error").splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["ls", "show", "export"])
+def test_a_store_that_is_missing_or_none_is_a_bad_argument(tmp_path: Path, command: str) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+
+    assert "--db: " in error(ConfigError, command, "--db", tmp_path / "none.db")
+    assert "notes.txt: not a trace store" in error(ConfigError, command, "--db", tmp_path / "notes.txt")
+
+
+def test_a_damaged_store_is_a_failure(database: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    database.write_bytes(content)
+
+    assert error(KubeletSimError, "ls", "--db", database).startswith(f"{database}: ")
+
+
+def test_every_bad_filter_is_named_at_once(database: Path) -> None:
+    result = run("ls", "--db", database, "--since", "soon", "--min-duration", "-1s", "--attribute", "x")
+
+    assert isinstance(result.exception, ConfigError)
+    assert [fault.path for fault in result.exception.faults] == ["--since", "--attribute", "--min-duration"]
+
+
+def test_an_unknown_or_ambiguous_trace_is_a_failure(database: Path) -> None:
+    with TraceStore.create(database) as store:
+        store.add([resource_spans(span_message(trace=ONE + 1))])
+
+    assert "no trace begins with 'cccc'" in error(KubeletSimError, "show", "cccc", "--db", database)
+    assert "no trace begins with 'no-id'" in error(KubeletSimError, "show", "no-id", "--db", database)
+    assert "'aaaa' is the beginning of several traces: aaaa" in error(KubeletSimError, "show", "aaaa", "--db", database)
+    assert "no trace matches" in error(KubeletSimError, "show", "--service", "nobody", "--db", database)
+
+
+@pytest.mark.parametrize("address", ["4317", "host:port", "127.0.0.1:70000", "127.0.0.1:"])
+def test_collect_wants_a_host_and_a_port(tmp_path: Path, address: str) -> None:
+    said = error(ConfigError, "collect", "--grpc", address, "--db", tmp_path / "traces.db")
+
+    assert said == f"--grpc: {address!r}: must be HOST:PORT with a port from 0 to 65535"
+
+
+def test_collect_names_a_port_in_use_and_a_store_it_cannot_make(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = error(StartupError, "collect", "--grpc", address, "--http", "127.0.0.1:0", "--db", tmp_path / "t.db")
+        assert said == f"cannot listen on {address} for OTLP gRPC: Address already in use"
+
+    said = error(ConfigError, "collect", "--db", tmp_path / "no" / "t.db")
+    assert f"there is no directory {tmp_path / 'no'}" in said
+
+
+@contextmanager
+def collecting(database: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Run `collect` on free ports; yields the process, the gRPC address and the HTTP URL."""
+    program = [sys.executable, "-c", "from kubeletsim.cli.traces import app; app()"]
+    process = subprocess.Popen(
+        [*program, "collect", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--db", str(database)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            lines = [process.stdout.readline().split() for _ in range(3)]
+            assert lines[2] == ["store", str(database)], lines
+            yield process, lines[0][-1], lines[1][-1]
+            rest = process.stdout.read()
+            assert rest == ""
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_collect_stores_everything_it_acknowledged_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    database = tmp_path / "traces.db"
+    with collecting(database) as (process, target, url):
+        with grpc.insecure_channel(target) as channel:
+            export = TraceServiceStub(channel).Export  # type: ignore[no-untyped-call]
+            for trace in range(1, 21):
+                export(ExportTraceServiceRequest(resource_spans=[resource_spans(span_message(trace=trace))]))
+        body = to_json([resource_spans(span_message(trace=21))]).encode()
+        sent = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(sent, timeout=10) as answer:
+            assert answer.status == 200
+        assert len(json.loads(output("ls", "--db", database, "-o", "json", "--limit", "100"))) == 21
+        process.send_signal(number)
+        assert process.wait(10) == 0
+
+    assert [path.name for path in tmp_path.iterdir()] == ["traces.db"]  # the file is whole by itself
+    assert len(output("export", "--db", database).splitlines()) == 21
+
+
+def test_what_collect_acknowledged_survives_kill_minus_nine(tmp_path: Path) -> None:
+    database = tmp_path / "traces.db"
+    with collecting(database) as (process, target, _), grpc.insecure_channel(target) as channel:
+        export = TraceServiceStub(channel).Export  # type: ignore[no-untyped-call]
+        for trace in range(1, 51):
+            export(ExportTraceServiceRequest(resource_spans=[resource_spans(span_message(trace=trace))]))
+        process.kill()
+        process.wait()
+
+    assert len(output("export", "--db", database).splitlines()) == 50
