@@ -62,8 +62,8 @@ def check_type(document: dict[Any, Any], *, kind: str) -> None:
             )
 
 
-def pod_json(pod: Pod) -> dict[str, Any]:
-    """Return the pod as plain JSON values, times in RFC 3339, as `/pods` shows it."""
+def pod_json(pod: msgspec.Struct) -> dict[str, Any]:
+    """Return a pod, or a part of one, as plain JSON values, times in RFC 3339, as `/pods` shows it."""
     plain: dict[str, Any] = msgspec.to_builtins(pod)
     return plain
 

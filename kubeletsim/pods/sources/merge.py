@@ -191,7 +191,8 @@ def _with_annotations(pod: Pod, added: Mapping[str, str]) -> Pod:
 
 def _timestamp(now: float) -> str:
     """Return Unix seconds as RFC 3339 with nine fractional digits."""
-    seconds, nanos = divmod(round(now * 1e9), 1_000_000_000)
+    seconds = int(now)
+    nanos = int((now - seconds) * 1e9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
 
 
