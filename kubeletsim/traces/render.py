@@ -178,7 +178,7 @@ class _TraceTree:
         yield Text(f"trace {visible(first.trace_id)}  {format_time(self._extent.start_ns, self._timezone)}")
         heading = Text.assemble((format_duration(self._extent.duration_ns), "bold"), f"  {spans} spans")
         if errors:
-            heading.append(f"  {errors} with errors", style=_ERROR)
+            heading.append(f"  {errors} failed", style=_ERROR)
         for service, colour in self._colours.items():
             heading.append("  ")
             heading.append(f"■ {visible(service)}", style=colour)
