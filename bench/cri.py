@@ -11,8 +11,10 @@ from pathlib import Path
 import grpc
 
 from bench.figure import Figure
+from kubeletsim.base.rpc_spans import SCOPE_NAME, SCOPE_VERSION
 from kubeletsim.base.telemetry import TracingSettings, open_telemetry
 from kubeletsim.clients.cri import CRIClient
+from kubeletsim.clients.endpoint import parse_endpoint
 from kubeletsim.pb import cri_pb2, cri_pb2_grpc
 from tests.lab import Lab, running
 
@@ -80,7 +82,11 @@ async def _client(lab: Lab, *, sampled: bool) -> float:
     settings = TracingSettings(endpoint=f"127.0.0.1:{lab.grpc_port}", sampling_rate_per_million=1_000_000)
     async with (
         open_telemetry(settings if sampled else None, resource={"service.name": "bench"}, environ={}) as telemetry,
-        CRIClient(f"unix://{lab.socket}", telemetry=telemetry) as client,
+        CRIClient.connect(
+            parse_endpoint(f"unix://{lab.socket}"),
+            tracer=telemetry.tracer(SCOPE_NAME, SCOPE_VERSION),
+            propagator=telemetry.propagator,
+        ) as client,
     ):
         return await rate(client.version)
 
