@@ -234,3 +234,23 @@ def test_what_collect_acknowledged_survives_kill_minus_nine(tmp_path: Path) -> N
         process.wait()
 
     assert len(output("export", "--db", database).splitlines()) == 50
+
+
+def test_collect_on_a_terminal_prints_a_line_for_each_root(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    program = [sys.executable, "-c", "from kubeletsim.cli.traces import app; app()"]
+    options = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--db", str(tmp_path / "t.db")]
+    process = subprocess.Popen([*program, "collect", *options], stdout=theirs, stderr=subprocess.STDOUT)
+    os.close(theirs)
+    with open(ours, encoding="utf-8") as terminal:  # noqa: PTH123  a descriptor, not a path
+        target, *_ = [terminal.readline().split()[-1] for _ in range(3)]
+        with grpc.insecure_channel(target) as channel:
+            message = resource_spans(
+                span_message("sync\x1bPod", trace=ONE, error="no"), span_message("child", trace=ONE, span=2, parent=1)
+            )
+            TraceServiceStub(channel).Export(  # type: ignore[no-untyped-call]
+                ExportTraceServiceRequest(resource_spans=[message])
+            )
+        assert terminal.readline().split() == ["aaaa" + "0" * 28, "10.0", "ms", "kubelet", "sync\\x1bPod", "✗"]
+        process.terminate()
+        assert process.wait(10) == 0
