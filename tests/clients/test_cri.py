@@ -366,32 +366,57 @@ async def test_runtime_and_image_service_have_a_connection_each_even_on_one_sock
     socket_path: Path, fake: FakeCRI
 ) -> None:
     """A socket in between counts the connections that arrive."""
-    accepted = []
+    accepted = 0
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted.append(writer)
-        onward = await asyncio.open_unix_connection(str(socket_path))
+        nonlocal accepted
+        accepted += 1
+        runtime_reader, runtime_writer = await asyncio.open_unix_connection(str(socket_path))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_copy(reader, onward[1]), name="there")
-            tasks.create_task(_copy(onward[0], writer), name="back")
+            tasks.create_task(_copy(reader, runtime_writer), name="there")
+            tasks.create_task(_copy(runtime_reader, writer), name="back")
 
     fake.answers = dict(GOOD)
-    async with socket_directory() as directory:
-        between = directory / "b"
-        server = await asyncio.start_unix_server(relay, str(between))
-        async with CRIClient.connect(parse_endpoint(f"unix://{between}")) as client:
-            await client.check()
-            await client.check()
-        server.close()
-        await asyncio.sleep(0.1)
-    assert len(accepted) == 2
+    async with (
+        socket_directory() as directory,
+        _listening(relay, directory / "b") as between,
+        CRIClient.connect(between) as client,
+    ):
+        await client.check()
+        await client.check()
+    assert accepted == 2
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], path: Path
+) -> AsyncIterator[Endpoint]:
+    """Serve bytes on a socket; at the end of the block wait until every connection is served and closed."""
+    under_way = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.add(asyncio.current_task())
+        await serve(reader, writer)
+        await _close(writer)
+
+    server = await asyncio.start_unix_server(handle, str(path))
+    yield parse_endpoint(f"unix://{path}")
+    server.close()
+    await asyncio.gather(*under_way)
 
 
 async def test_the_authority_is_localhost(socket_path: Path) -> None:
@@ -402,13 +427,13 @@ async def test_the_authority_is_localhost(socket_path: Path) -> None:
         writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # an empty SETTINGS frame
         while data := await reader.read(65536):
             seen.extend(data)
-        writer.close()
 
-    server = await asyncio.start_unix_server(listen, str(socket_path))
-    async with CRIClient.connect(parse_endpoint(f"unix://{socket_path}"), timeout_seconds=0.5) as client:
+    async with (
+        _listening(listen, socket_path) as endpoint,
+        CRIClient.connect(endpoint, timeout_seconds=0.5) as client,
+    ):
         with pytest.raises(CRIError):
             await client.version()
-    server.close()
     assert b"localhost" in seen
 
 

@@ -46,7 +46,7 @@ LEFT_OUT = {
 }
 """Fields without a counterpart: deprecated, Windows', unused by a kubelet, or told apart in another way."""
 
-WIDE = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+WIDE = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
 
 
 @pytest.mark.parametrize("model", OUT, ids=lambda model: model.__name__)
