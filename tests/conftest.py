@@ -1,9 +1,14 @@
-"""What every test shares: one event loop of the main thread that is closed in the end."""
+"""What every test shares: a Hypothesis profile, and one event loop of the main thread that is closed in the end."""
 
 import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A deadline of an example measures the machine's load; what must be fast has a benchmark.
+settings.register_profile("kubeletsim", deadline=None)
+settings.load_profile("kubeletsim")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,7 +22,9 @@ MAIN_FLAGS = (
 
 
 def run(context: typer.Context) -> None:
-    """Run a kubelet: static pods on any CRI v1 runtime, the HTTPS API, every trace of kubelet 1.36.
+    """Run the node agent: a kubelet with upstream's flags.
+
+    Static pods on any CRI v1 runtime, the HTTPS API, every trace of kubelet 1.36.
 
     Takes a kubelet's flags; `kubeletsim run --help` lists them.
     """

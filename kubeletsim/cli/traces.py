@@ -1,6 +1,5 @@
 """`kubeletsim traces`: collect spans, list traces, draw one, export them."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kubeletsim.model.errors import ConfigError, Fault, KubeletSimError, StartupError
+from kubeletsim.model.errors import ConfigError, Fault, KubeletSimError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from kubeletsim.traces.filters import AttributeFilter, TraceFilter
-    from kubeletsim.traces.receiver import Address, Listening
-    from kubeletsim.traces.store import Root, TraceStore
+    from kubeletsim.traces.receiver import Address
+    from kubeletsim.traces.store import TraceStore
 
 app = typer.Typer(
     name="traces",
@@ -66,8 +65,11 @@ def collect(
     db: Database = DEFAULT_DATABASE,
 ) -> None:
     """Receive spans and store them until Ctrl-C or SIGTERM."""
-    grpc_address, http_address = _address("--grpc", grpc), _address("--http", http)
-    asyncio.run(_collect(grpc_address, http_address, db))
+    import asyncio
+
+    from kubeletsim.cli.collector import collect_until_signal
+
+    asyncio.run(collect_until_signal(_address("--grpc", grpc), _address("--http", http), db=db))
 
 
 @app.command("ls")
@@ -154,49 +156,6 @@ def export(
     with _store(db) as store:
         for line in otlp_json_lines(store, wanted):
             print(line)
-
-
-async def _collect(grpc_address: "Address", http_address: "Address", db: Path) -> None:
-    from kubeletsim.traces.receiver import ListenError, receiving
-    from kubeletsim.traces.store import NoTraceStore, TraceStore, TraceStoreError
-    from kubeletsim.traces.writer import writing_to
-
-    stop = asyncio.Event()
-    _stop_at_signals(stop)
-    try:
-        with TraceStore.create(db) as store:
-            async with (
-                writing_to(store, on_roots=_print_roots if sys.stdout.isatty() else None) as writer,
-                receiving(writer, grpc_address=grpc_address, http_address=http_address) as listening,
-            ):
-                _print_listening(listening, db)
-                await stop.wait()
-    except* ListenError as group:
-        raise StartupError(str(group.exceptions[0])) from None
-    except* NoTraceStore as group:
-        raise ConfigError([Fault("--db", None, str(group.exceptions[0]))]) from None
-    except* TraceStoreError as group:
-        raise StartupError(str(group.exceptions[0])) from None
-
-
-def _stop_at_signals(stop: asyncio.Event) -> None:
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
-def _print_listening(listening: "Listening", db: Path) -> None:
-    print(f"OTLP gRPC  {listening.grpc}", f"OTLP HTTP  http://{listening.http}/v1/traces", f"store      {db}", sep="\n")
-    sys.stdout.flush()
-
-
-def _print_roots(roots: "Sequence[Root]") -> None:
-    from kubeletsim.traces.render import format_duration, visible
-
-    for root in roots:
-        what = f"{visible(root.service)}  {visible(root.name)}{'  ✗' if root.error else ''}"
-        print(f"{root.trace_id}  {format_duration(root.duration_ns):>10}  {what}")
 
 
 def _console(*, table: bool = False) -> "Console":
