@@ -173,26 +173,33 @@ def test_an_older_sandboxs_container_proves_no_initialisation():
 def test_phases_follow_their_rules_whatever_the_runtime_reports(data):
     pod = set_defaults(data.draw(pods()))
     seen = data.draw(observed_pods(pod))
+    terminal = data.draw(st.booleans())
     made = compute_pod_status(
         pod,
         seen,
         previous=None,
         waiting={},
-        terminal=data.draw(st.booleans()),
+        terminal=terminal,
         now=100.0,
         host_ips=["192.0.2.1"],
         runtime_name="containerd",
     )
-    by_name = {one.name: one.state for one in [*(made.containerStatuses or []), *(made.initContainerStatuses or [])]}
-    regular = [by_name[one.name] for one in regular_containers(pod)]
+    shown = {one.name: one for one in [*(made.containerStatuses or []), *(made.initContainerStatuses or [])]}
+    regular = [shown[one.name] for one in regular_containers(pod)]
+    init = [shown[one.name] for one in pod.spec.initContainers or [] if not is_sidecar(one)]
 
-    if made.phase in TERMINAL_PHASES:
-        assert not any(state.running for state in regular) or made.phase == "Failed"
     if made.phase == "Succeeded":
-        assert all(state.terminated is not None and state.terminated.exitCode == 0 for state in regular)
+        assert all(one.state.terminated is not None and one.state.terminated.exitCode == 0 for one in regular)
+    if made.phase == "Failed":
+        assert any(one.state.terminated is None or one.state.terminated.exitCode for one in [*regular, *init])
     if made.phase == "Running":
-        assert not any(state.waiting is not None for state in regular)
-        init = [one for one in pod.spec.initContainers or [] if not is_sidecar(one)]
-        assert all(by_name[one.name].terminated is not None for one in init)
-    if pod.spec.restartPolicy == "Always" and not pod.spec.initContainers:
-        assert made.phase in ("Pending", "Running")
+        assert all(one.state.running is not None or last_exit_code(one) is not None for one in regular)
+        assert all(last_exit_code(one) is not None for one in init)
+    if pod.spec.restartPolicy == "Always":
+        assert made.phase in ("Pending", "Running") or pod.spec.initContainers or terminal
+
+
+def last_exit_code(one):
+    """How a stopped container ended: one that shows its end, or waits to be started again after one."""
+    ended = one.state.terminated or (one.lastState.terminated if one.state.waiting is not None else None)
+    return ended.exitCode if ended is not None else None
