@@ -262,3 +262,39 @@ def manifests() -> st.SearchStrategy[dict[str, Any]]:
 def _shares_a_port(manifest: dict[str, Any]) -> bool:
     ports = [port["containerPort"] for made in manifest["spec"]["containers"] for port in made.get("ports", [])]
     return len(ports) != len(set(ports))
+
+
+def json_documents() -> st.SearchStrategy[object]:
+    """Whatever JSON can say, nested a few levels; keys repeat often, so that merges meet."""
+    scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3)
+    keys = st.sampled_from(["a", "b", "c"])
+    return st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner), max_leaves=8)
+
+
+def kubelet_documents() -> st.SearchStrategy[dict[str, object]]:
+    """KubeletConfiguration documents whose fields have the right types, whatever their values."""
+    texts = st.text(max_size=5)
+    maps = st.dictionaries(texts, texts, max_size=3)
+    taints = st.fixed_dictionaries({}, optional={"key": texts, "value": texts, "effect": texts, "timeAdded": texts})
+    limits = st.dictionaries(texts, quantities().map(str), max_size=2)
+    reservations = st.fixed_dictionaries({}, optional={"numaNode": st.integers(0, 9), "limits": limits})
+    optional: dict[str, st.SearchStrategy[object]] = {
+        "port": st.integers(0, 2**31 - 1),
+        "healthzPort": st.none() | st.integers(0, 9),
+        "address": texts,
+        "resolvConf": texts,
+        "syncFrequency": durations().map(str),
+        "cgroupsPerQOS": st.booleans(),
+        "rotateCertificates": st.booleans(),
+        "memoryThrottlingFactor": st.none() | st.floats(-2, 2),
+        "clusterDNS": st.lists(texts, max_size=3),
+        "enforceNodeAllocatable": st.lists(texts, min_size=1, max_size=3),
+        "evictionHard": st.none() | maps.filter(bool),
+        "featureGates": st.dictionaries(texts, st.booleans(), max_size=3),
+        "staticPodURLHeader": st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2),
+        "registerWithTaints": st.lists(taints, max_size=3),
+        "reservedMemory": st.lists(reservations, max_size=3),
+        "tracing": st.fixed_dictionaries({}, optional={"endpoint": texts, "samplingRatePerMillion": st.integers(0, 9)}),
+        "logging": st.fixed_dictionaries({}, optional={"flushFrequency": durations().map(str), "format": texts}),
+    }
+    return st.fixed_dictionaries({}, optional=optional)

@@ -67,8 +67,9 @@ def schema(
     """Print the JSON Schema of a configuration, for editors that check and complete while one types."""
     import json
 
+    from kubeletsim.config.findings import Finding
     from kubeletsim.config.show import json_schema
-    from kubeletsim.model.errors import ConfigError, Fault
+    from kubeletsim.model.errors import ConfigError
 
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
     if file is None:
@@ -78,4 +79,4 @@ def schema(
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         rule = f"must be a file that can be written: {error.strerror}"
-        raise ConfigError([Fault("FILE", str(file), rule)]) from None
+        raise ConfigError([Finding("FILE", str(file), rule)]) from None

@@ -22,6 +22,10 @@ MOST_NODES = 100_000
 """Values a document may have, aliases expanded; a configuration has hundreds, a malicious one billions."""
 
 
+DEEPEST_NESTING = 100
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document and where its parts were found."""
@@ -66,6 +70,7 @@ def parse_document(text: str, *, source: str) -> Document:
         ConfigError: the text is neither; it names the line.
     """
     try:
+        _require_shallow(text)
         return _parse_yaml(text, source)
     except yaml.YAMLError as error:
         if text.lstrip().startswith("{"):
@@ -73,12 +78,21 @@ def parse_document(text: str, *, source: str) -> Document:
         mark = getattr(error, "problem_mark", None)
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError([_syntax_fault(why, source, mark.line + 1 if mark else None)]) from None
-    except RecursionError:
-        raise ConfigError([_syntax_fault("nested too deeply", source, None)]) from None
 
 
 def _syntax_fault(why: str, source: str, line: int | None) -> Finding:
     return Finding("YAML", None, f"cannot be read: {why}", source=source, line=line)
+
+
+def _require_shallow(text: str) -> None:
+    """Refuse bottomless nesting before libyaml composes it, which takes the stack of C and ends in a crash."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_NESTING:
+            raise yaml.composer.ComposerError(None, None, f"nested more than {DEEPEST_NESTING} deep")
+        if isinstance(event, yaml.DocumentEndEvent):
+            return
 
 
 def _parse_yaml(text: str, source: str) -> Document:
@@ -143,6 +157,8 @@ class _NodeReader:
             self._open.discard(id(node))
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.tag == _MERGE_TAG:
+            return node.value  # two angle brackets mean something as a key only
         try:
             value = self._loader.construct_object(node)
         except ValueError as error:
@@ -160,7 +176,7 @@ class _NodeReader:
     def _pairs(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
         seen = set()
         for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == _MERGE_TAG:
                 continue
             key = self._key(key_node)
             if key in seen:

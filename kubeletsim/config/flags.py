@@ -16,13 +16,14 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from kubeletsim.config import flag_values as kinds
+from kubeletsim.config.findings import Finding
 from kubeletsim.config.flag_values import Kind
 from kubeletsim.config.schema.kubelet import KubeletConfiguration
 from kubeletsim.config.schema.replace import field_name, replaced
 from kubeletsim.config.schema.suggestion import did_you_mean
 from kubeletsim.config.schema.types import Struct, struct_of
 from kubeletsim.model.duration import Duration
-from kubeletsim.model.errors import ConfigError, Fault
+from kubeletsim.model.errors import ConfigError
 from kubeletsim.model.quantity import Quantity
 
 
@@ -217,7 +218,7 @@ def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
         ConfigError: an argument is no flag, or a flag lacks its value.
     """
     pairs: list[tuple[str, str]] = []
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     rest = deque(arguments)
     while rest:
         argument = rest.popleft()
@@ -226,7 +227,7 @@ def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
             name, equals, text = argument[:2], "=", argument[2:]  # -v4
         flag = FLAGS.get(_normal(name))
         if not name.startswith("-") or not _normal(name):
-            faults.append(Fault(argument, None, "no such argument; flags begin with --"))
+            faults.append(Finding(argument, None, "no such argument; flags begin with --"))
         elif flag is None:
             faults.append(_unknown_flag(name))
             if not equals and rest and not rest[0].startswith("-"):
@@ -236,7 +237,7 @@ def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
         elif rest:
             pairs.append((name, rest.popleft()))
         else:
-            faults.append(Fault(name, None, "needs a value"))
+            faults.append(Finding(name, None, "needs a value"))
     if faults:
         raise ConfigError(faults)
     return pairs
@@ -262,7 +263,7 @@ def parse_flags(pairs: Iterable[tuple[str, str]]) -> ParsedFlags:
         try:
             value = flag.kind.read(texts)
         except ValueError as error:
-            faults.append(Fault(f"--{name}", texts[-1], str(error)))
+            faults.append(Finding(f"--{name}", texts[-1], str(error)))
         else:
             target, key = (config, flag.path) if flag.path else (own, flag.attribute)
             target[key] = value
@@ -271,8 +272,9 @@ def parse_flags(pairs: Iterable[tuple[str, str]]) -> ParsedFlags:
     return ParsedFlags(KubeletFlags(**own), config)
 
 
-def _unknown_flag(name: str) -> Fault:
-    return Fault(f"--{_normal(name)}", None, "no such flag" + did_you_mean(_normal(name), FLAGS))
+def _unknown_flag(name: str) -> Finding:
+    written = f"--{_normal(name)}"
+    return Finding(written, None, "no such flag" + did_you_mean(written, [f"--{known}" for known in FLAGS]))
 
 
 def _normal(name: str) -> str:
@@ -294,10 +296,11 @@ def flag_of_path(path: str) -> str:
 
 def describe_flags(names: Sequence[str] | None = None) -> list[FlagHelp]:
     """Return what --help says, for all flags or those named; takes a moment, since it reads the fields' docs."""
-    from kubeletsim.config.documentation import attribute_docs, field_docs
+    from kubeletsim.config.documentation import Documentation
 
-    by_field = field_docs(KubeletConfiguration)
-    by_attribute = attribute_docs(KubeletFlags)
+    documentation = Documentation()
+    by_field = documentation.of_fields(KubeletConfiguration)
+    by_attribute = documentation.of_attributes(KubeletFlags)
     defaults = KubeletFlags()
     own_defaults = {item.name: getattr(defaults, item.name) for item in fields(KubeletFlags)}
     described = []

@@ -149,8 +149,7 @@ def _load_main_file(file: Path) -> _Assembly:
     wrong_kind = kind_faults(document.value)
     if not isinstance(document.value, dict) or any(fault.value is not None for fault in wrong_kind):
         # Something else altogether; its fields would all be wrong.
-        lines = document.lines
-        raise ConfigError([replace(_in_file(fault, file), line=lines.get(fault.path)) for fault in wrong_kind])
+        raise ConfigError([_in_file(fault, file, document) for fault in wrong_kind])
     decoded = decode(document.value)
     config = with_eviction_defaults(with_dependent_defaults(decoded.config))
     assembly = _Assembly(_with_absolute_paths(config, file.absolute().parent))
@@ -175,25 +174,23 @@ def _merge_dropins(assembly: _Assembly, directory: Path) -> None:
         try:
             document = _read(file, option="--config-dir")
         except ConfigError as error:
-            assembly.findings += [_in_file(fault, file) for fault in error.faults]
+            assembly.findings += [fault for fault in error.faults if isinstance(fault, Finding)]
             continue
-        assembly.remember(document, str(file))
         assembly.findings += document.duplicates
         if wrong_kind := kind_faults(document.value):
-            assembly.note(wrong_kind, source=str(file))
-        else:
-            merged = merge_patch(merged, document.value)
+            assembly.findings += [_in_file(fault, file, document) for fault in wrong_kind]
+            continue
+        assembly.remember(document, str(file))
+        merged = merge_patch(merged, document.value)
     decoded = decode(merged)
     assembly.config = with_dependent_defaults(decoded.config)
     assembly.note(decoded.unknown, fatal=False)
     assembly.note(decoded.faults)
 
 
-def _in_file(fault: Fault, file: Path) -> Finding:
-    """Say in which file a fault is, unless it says so itself or names the option that gave the file."""
-    if isinstance(fault, Finding) or fault.path.startswith("--"):
-        return fault if isinstance(fault, Finding) else Finding(fault.path, fault.value, fault.rule)
-    return Finding(fault.path, fault.value, fault.rule, source=str(file))
+def _in_file(fault: Fault, file: Path, document: Document) -> Finding:
+    line = document.lines.get(fault.path)
+    return Finding(fault.path, fault.value, fault.rule, source=str(file), line=line)
 
 
 def _dropins(directory: Path) -> Iterator[Path]:
@@ -201,7 +198,7 @@ def _dropins(directory: Path) -> Iterator[Path]:
     try:
         entries = sorted(directory.iterdir())
     except OSError as error:
-        raise ConfigError([Fault("--config-dir", str(directory), _os_rule(error, "a directory"))]) from None
+        raise ConfigError([Finding("--config-dir", str(directory), _os_rule(error, "a directory"))]) from None
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink():
             yield from _dropins(entry)
@@ -213,10 +210,10 @@ def _read(file: Path, *, option: str) -> Document:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError([Fault(option, str(file), _os_rule(error, "a file"))]) from None
+        raise ConfigError([Finding(option, str(file), _os_rule(error, "a file"))]) from None
     except UnicodeDecodeError as error:
         rule = f"must be UTF-8 text; byte {error.start} is not"
-        raise ConfigError([Fault(option, str(file), rule)]) from None
+        raise ConfigError([Finding(option, str(file), rule)]) from None
     return parse_document(text, source=str(file))
 
 

@@ -29,7 +29,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a configuration file: types, bounds, defaults, and what each field is for."""
     from pydantic.json_schema import GenerateJsonSchema
 
-    from kubeletsim.config.documentation import attribute_docs
+    from kubeletsim.config.documentation import Documentation
 
     class Generator(GenerateJsonSchema):
         """Leaves defaults to us: only `encode` knows how Go writes them."""
@@ -37,10 +37,11 @@ def json_schema() -> dict[str, Any]:
         def default_schema(self, schema: Any) -> Any:
             return self.generate_inner(schema["schema"])
 
+    documentation = Documentation()
     schema = KubeletConfiguration.model_json_schema(schema_generator=Generator)
     for struct in _structs(KubeletConfiguration):
         target = schema if struct is KubeletConfiguration else schema["$defs"][struct.__name__]
-        docs = attribute_docs(struct)
+        docs = documentation.of_attributes(struct)
         defaults = struct.model_validate({})
         for name, field in struct.model_fields.items():
             key = field.alias or name

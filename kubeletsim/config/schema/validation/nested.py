@@ -17,6 +17,7 @@ IDS_PER_POD_STEP = 65536
 _TARGET_SCHEMES = ("dns", "unix", "unix-abstract")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _HOST_WITH_BAD_PORT = re.compile(r"(\[[^\]]*\]|.*):(?!\d*$)[^:]*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -102,6 +103,10 @@ def _tracing_faults(config: KubeletConfiguration) -> Iterator[Fault]:
 
 
 def _split_url(text: str) -> tuple[str, str, str]:
-    scheme, _, rest = text.partition("//")
-    authority, slash, path = rest.partition("/")
-    return scheme.removesuffix(":") if scheme.endswith(":") else "", authority.rpartition("@")[2], slash + path
+    """Split into scheme, authority without user, and the rest, as Go's net/url does."""
+    found = _SCHEME.fullmatch(text)
+    scheme, rest = (found[1], found[2]) if found else ("", text)
+    if not rest.startswith("//"):
+        return scheme, "", rest
+    authority, slash, path = rest[2:].partition("/")
+    return scheme, authority.rpartition("@")[2], slash + path
