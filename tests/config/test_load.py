@@ -1,13 +1,19 @@
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from kubeletsim.config.findings import Finding
 from kubeletsim.config.load import check, load
-from kubeletsim.config.schema.kubelet import KubeletConfiguration
+from kubeletsim.config.schema.kubelet import API_VERSION, KIND, KubeletConfiguration
 from kubeletsim.config.schema.validation import HostFacts
+from kubeletsim.config.show import to_configz
 from kubeletsim.model.errors import ConfigError
+from tests.strategies import json_documents
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 SAMPLE = Path(__file__).parents[2] / "config" / "kubelet.yaml"
@@ -298,3 +304,21 @@ def test_dependent_defaults_follow_what_the_file_gives(main: Path) -> None:
     off = loaded("featureGates: {KubeletCrashLoopBackOffMax: false, KubeletEnsureSecretPulledImages: false}")
     assert off.crashLoopBackOff.maxContainerRestartPeriod is None
     assert off.imagePullCredentialsVerificationPolicy == ""
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KubeletConfiguration.model_fields)), json_documents(), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_document_holds_it_is_loaded_or_refused_and_a_check_agrees(
+    main: Path, document: dict[str, object]
+) -> None:
+    main.write_text(json.dumps({**document, "apiVersion": API_VERSION, "kind": KIND}))
+    faults = check(main)
+    fatal = [fault for fault in faults if isinstance(fault, Finding) and fault.fatal]
+    if fatal:
+        with pytest.raises(ConfigError) as refused:
+            load(main)
+        assert list(refused.value.faults) == fatal
+    else:
+        loaded = load(main)
+        assert list(loaded.warnings) == faults
+        assert to_configz(loaded.config)
