@@ -10,45 +10,49 @@ import random
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from kubeletsim.agent.node import Node, Surroundings
+from kubeletsim.agent.effective import BAD_CONFIGURATION, FAILED, Effective, begin_reading, report
 from kubeletsim.base import logs
 from kubeletsim.base.timing import SystemClock
-from kubeletsim.config.flags import parse_flags, split_arguments
-from kubeletsim.config.load import load
-from kubeletsim.model.errors import ConfigError, Fault, KubeletSimError
+from kubeletsim.model.errors import ConfigError, KubeletSimError
 
-log = logging.getLogger("kubeletsim.agent")
+if TYPE_CHECKING:
+    from kubeletsim.agent.node import Node
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a node until a signal ends it; return the exit code: 0 stopped, 1 failed, 2 bad flags or configuration."""
+    pending = begin_reading(arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a runtime that goes away is for our log to report
+    import kubeletsim.agent.node  # noqa: F401  takes as long as the child's reading does
+
+    effective = pending.wait()
+    if isinstance(effective, int):
+        return effective
     try:
-        asyncio.run(_run_until_signal(_node(arguments)))
+        _run(effective)
     except ConfigError as error:
-        return _report(error, code=2)
+        report(error)
+        return BAD_CONFIGURATION
     except KubeletSimError as error:
-        return _report(error, code=1)
+        report(error)
+        return FAILED
     return 0
 
 
-def _node(arguments: Sequence[str]) -> Node:
-    """Understand flags and configuration, set up logging, build the node."""
-    parsed = parse_flags(split_arguments(arguments))
-    flags = parsed.kubelet
-    if flags.kubeconfig is not None:
-        rule = "must be absent: this version runs standalone, without an API server"
-        raise ConfigError([Fault("--kubeconfig", str(flags.kubeconfig), rule)])
-    loaded = load(flags.config, config_dir=flags.config_dir, flags=parsed.config)
-    logging_config = loaded.config.logging
-    logs.configure(format_="json" if logging_config.format == "json" else "text", verbosity=logging_config.verbosity)
-    for warning in loaded.warnings:
-        log.warning("%s", warning)
+def _run(effective: Effective) -> None:
+    from kubeletsim.agent.node import Node, Surroundings
+
+    settings = effective.config.logging
+    logs.configure(format_="json" if settings.format == "json" else "text", verbosity=settings.verbosity)
+    for warning in effective.warnings:
+        logging.getLogger("kubeletsim.config").warning("%s", warning)
     surroundings = Surroundings(clock=SystemClock(), rng=random.Random(), environ=os.environ)
-    return Node(loaded.config, flags, surroundings=surroundings)
+    asyncio.run(_run_until_signal(Node(effective, surroundings=surroundings)))
 
 
-async def _run_until_signal(node: Node) -> None:
+async def _run_until_signal(node: "Node") -> None:
     loop = asyncio.get_running_loop()
     running = loop.create_task(node.run(), name=node.name)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -56,12 +60,7 @@ async def _run_until_signal(node: Node) -> None:
     try:
         await running
     except asyncio.CancelledError:
-        log.info("Stopped kubelet %s", node.name)
-
-
-def _report(error: KubeletSimError, *, code: int) -> int:
-    print(f"kubeletsim: {error}".replace("\n", "\nkubeletsim: "), file=sys.stderr)  # noqa: T201
-    return code
+        logging.getLogger("kubeletsim.agent").info("Stopped kubelet %s", node.name)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,26 @@
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.telemetry import Telemetry
 from kubeletsim.base.timing import Clock
 from kubeletsim.clients.cri import CRIClient
-from kubeletsim.config.flags import KubeletFlags
-from kubeletsim.config.schema.kubelet import KubeletConfiguration
+from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.model.events import EventRecorder, ObjectReference
 from kubeletsim.pods.requests import NodeFacts
+
+if TYPE_CHECKING:
+    from kubeletsim.config.schema.kubelet import KubeletConfiguration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foundation:
     """One node's configuration, runtime and instruments."""
 
-    config: KubeletConfiguration
+    config: "KubeletConfiguration"
     flags: KubeletFlags
     facts: NodeFacts
     runtime: CRIClient

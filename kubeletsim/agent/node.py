@@ -13,10 +13,12 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from kubeletsim.agent import startup
+from kubeletsim.agent.effective import Effective
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.host import Host, node_ips, node_name, read_host, read_resolv_conf
 from kubeletsim.agent.pod_parts import PodParts, Watching
@@ -26,9 +28,7 @@ from kubeletsim.base.telemetry import Telemetry, TelemetrySettingsError, Tracing
 from kubeletsim.base.timing import Clock
 from kubeletsim.clients.cri import CRIClient
 from kubeletsim.clients.endpoint import Endpoint, parse_endpoint
-from kubeletsim.config.flags import KubeletFlags
-from kubeletsim.config.schema.encode import encode
-from kubeletsim.config.schema.kubelet import KubeletConfiguration
+from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.model.errors import StartupError
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.runtime import CgroupDriver
@@ -38,6 +38,9 @@ from kubeletsim.server.endpoints import NodeView
 from kubeletsim.server.settings import server_settings
 from kubeletsim.upkeep.container_removal import ContainerRemover
 from kubeletsim.upkeep.runtime_state import RuntimeState
+
+if TYPE_CHECKING:
+    from kubeletsim.config.schema.kubelet import KubeletConfiguration
 
 log = logging.getLogger(__name__)
 
@@ -55,19 +58,19 @@ class Node:
     """One kubelet.
 
     Args:
-        config: the effective configuration.
-        flags: what is set by flag alone.
+        effective: its configuration and flags.
         surroundings: time, chance, environment.
 
     Raises:
         ConfigError: the node would have no name.
     """
 
-    def __init__(self, config: KubeletConfiguration, flags: KubeletFlags, *, surroundings: Surroundings) -> None:
-        self._config = config
-        self._flags = flags
+    def __init__(self, effective: Effective, *, surroundings: Surroundings) -> None:
+        self._config = effective.config
+        self._configz = effective.configz
+        self._flags = effective.flags
         self._surroundings = surroundings
-        self.name = node_name(flags.hostname_override)
+        self.name = node_name(self._flags.hostname_override)
         self.registry = CollectorRegistry()
 
     async def run(self) -> None:
@@ -126,7 +129,7 @@ class Node:
             node=NodeView(
                 pods=pods.shown,
                 runtime=base.runtime,
-                configz=lambda: encode(base.config),
+                configz=lambda: self._configz,
                 last_sync_loop=pods.sync_loop.last_sync_loop,
                 registry=base.registry,
             ),
@@ -168,7 +171,7 @@ class Node:
 
 
 def node_facts(
-    config: KubeletConfiguration,
+    config: "KubeletConfiguration",
     flags: KubeletFlags,
     *,
     host: Host,

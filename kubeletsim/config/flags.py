@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from kubeletsim.config import flag_values as kinds
 from kubeletsim.config.findings import Finding
 from kubeletsim.config.flag_values import Kind
+from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.config.schema.kubelet import KubeletConfiguration
 from kubeletsim.config.schema.replace import field_name, replaced
 from kubeletsim.config.schema.suggestion import did_you_mean
@@ -25,36 +26,6 @@ from kubeletsim.config.schema.types import Struct, struct_of
 from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import ConfigError
 from kubeletsim.model.quantity import Quantity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KubeletFlags:
-    """What is set by flag alone."""
-
-    config: Path | None = None
-    """Configuration file. Without it the kubelet starts from its old defaults, with anonymous access."""
-    config_dir: Path | None = None
-    """Directory of drop-ins: files *.conf merged over the configuration file in lexical order."""
-    kubeconfig: Path | None = None
-    """How to reach the API server; without it the node runs alone."""
-    hostname_override: str = ""
-    """Name of the node instead of the host's."""
-    node_ip: tuple[str, ...] = ()
-    """IP address of the node, or one of each family."""
-    node_labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels the node registers with."""
-    root_dir: Path = Path("/var/lib/kubelet")
-    """Directory for the state of pods."""
-    cert_dir: Path = Path("/var/lib/kubelet/pki")
-    """Directory for certificates that the kubelet makes itself."""
-    minimum_container_ttl_duration: Duration = field(default_factory=Duration)
-    """Youngest age at which a dead container may be removed."""
-    maximum_dead_containers_per_container: int = 1
-    """Dead instances kept of each container; negative keeps all."""
-    maximum_dead_containers: int = -1
-    """Dead containers kept on the whole node; negative sets no limit."""
-    seccomp_default: bool = False
-    """Give workloads that name no seccomp profile RuntimeDefault; on as well if the field seccompDefault is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +51,7 @@ class Flag:
 class ParsedFlags:
     """A command line, understood."""
 
-    kubelet: KubeletFlags = KubeletFlags()
+    kubelet: KubeletFlags = field(default_factory=KubeletFlags)
     config: Mapping[str, object] = field(default_factory=dict)
     """Values by path of the field they override; what `load` takes."""
 
