@@ -5,7 +5,7 @@ subscriber that does not read is cut off rather than remembered without bound.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.state.records import Event, EventType
@@ -46,19 +46,33 @@ class Events:
             if queue.qsize() <= MAX_WAITING_EVENTS:  # one beyond the limit tells the subscriber that it lags
                 queue.put_nowait(message)
 
-    async def subscribe(self) -> AsyncIterator[pb.ContainerEventResponse]:
-        """Yield events until the caller leaves.
+    def subscribe(self) -> "Subscription":
+        """Return the stream of every event from this moment on."""
+        return Subscription(self._queues)
+
+
+class Subscription:
+    """One subscriber's stream of events; closed by whoever asked for it."""
+
+    def __init__(self, queues: set[asyncio.Queue[pb.ContainerEventResponse]]) -> None:
+        self._queues = queues
+        self._queue: asyncio.Queue[pb.ContainerEventResponse] = asyncio.Queue()
+        queues.add(self._queue)
+
+    def __aiter__(self) -> "Subscription":
+        return self
+
+    async def __anext__(self) -> pb.ContainerEventResponse:
+        """Return the next event.
 
         Raises:
-            Refusal: the caller is too slow.
+            Refusal: the subscriber has fallen too far behind.
         """
-        queue: asyncio.Queue[pb.ContainerEventResponse] = asyncio.Queue()
-        self._queues.add(queue)
-        try:
-            while True:
-                event = await queue.get()
-                if queue.qsize() >= MAX_WAITING_EVENTS:
-                    raise Refusal(Reason.EVENTS_LAGGED, events=MAX_WAITING_EVENTS)
-                yield event
-        finally:
-            self._queues.discard(queue)
+        event = await self._queue.get()
+        if self._queue.qsize() >= MAX_WAITING_EVENTS:
+            raise Refusal(Reason.EVENTS_LAGGED, events=MAX_WAITING_EVENTS)
+        return event
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._queues.discard(self._queue)

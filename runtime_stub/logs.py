@@ -54,12 +54,13 @@ class LogFile:
     @property
     def has_rest(self) -> bool:
         """Whether a line has been begun and not ended."""
-        return any(self._rest.values())
+        return bool(self._rest)
 
     def remember(self, stream: str, data: bytes) -> None:
         """Take output that is in the file already, for the sake of what follows its last newline."""
-        rest = (self._rest.get(stream, b"") + data).rpartition(b"\n")[2]
-        self._rest[stream] = rest[len(rest) // MAX_LINE_BYTES * MAX_LINE_BYTES :]
+        rest = (self._rest.pop(stream, b"") + data).rpartition(b"\n")[2]
+        if rest := rest[len(rest) // MAX_LINE_BYTES * MAX_LINE_BYTES :]:
+            self._rest[stream] = rest
 
     def reopen(self) -> None:
         """Begin a new file at the path; the old one, which was renamed, gets no more lines.

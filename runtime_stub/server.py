@@ -86,7 +86,7 @@ async def serving(
         machine = Machine(clock=clock, journal=journal, latency=latency)
         stack.callback(machine.close)
         performer = _performer(profile, latency, telemetry, clock)
-        handlers = _handlers(settings, profile, machine, performer, journal, root_dir)
+        handlers = handlers_of(settings, profile, machine, performer, journal, root_dir)
         generic = generic_handlers(handlers, performer=performer, wordings=profile.wordings)
         tracer = telemetry.tracer(SCOPE_NAME, SCOPE_VERSION)
         spans = server_interceptor(tracer, telemetry.propagator, address=listener.address)
@@ -125,7 +125,7 @@ def _performer(profile: Profile, latency: LatencyModel, telemetry: Telemetry, cl
     return Performer(profile.plans, latency=latency, tracer=tracer, clock=clock, facts=facts)
 
 
-def _handlers(
+def handlers_of(
     settings: Settings, profile: Profile, machine: Machine, performer: Performer, journal: Journal, root_dir: Path
 ) -> list[object]:
     """Bring the state back, and return the objects whose methods serve the RPCs."""

@@ -1,12 +1,14 @@
 """This module is the seam between handlers and gRPC: it finds the handler of each RPC and words its refusals.
 
 Handlers are methods named after their RPC (`pod_sandbox_status` serves PodSandboxStatus). A plain method answers at
-once; an `async` one takes its time; an async generator is a stream. An RPC without a handler answers UNIMPLEMENTED.
+once; an `async` one takes its time; one that serves a stream returns it, begun. An RPC without a handler answers
+UNIMPLEMENTED.
 """
 
 import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from typing import Any, NoReturn
 
 import grpc
@@ -54,7 +56,7 @@ def _method_handler(
     method: MethodDescriptor, handler: Handler | None, *, performer: Performer, wordings: Wordings
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     decode = GetMessageClass(method.input_type).FromString
-    if handler is not None and inspect.isasyncgenfunction(handler):
+    if handler is not None and method.server_streaming:
         stream = _stream(handler, wordings)
         return grpc.unary_stream_rpc_method_handler(stream, request_deserializer=decode, response_serializer=_encode)
     behavior = _unary(method, handler, performer=performer, wordings=wordings)
@@ -93,8 +95,10 @@ def _planned(rpc: str, handler: Handler, performer: Performer) -> Callable[[Any]
 def _stream(handler: Handler, wordings: Wordings) -> Behavior:
     async def serve(request: Message, context: Context) -> AsyncIterator[object]:
         try:
-            async for message in handler(request):
-                yield message
+            with closing(handler(request)) as stream:
+                await context.send_initial_metadata(())  # tells the caller that the stream has begun
+                async for message in stream:
+                    yield message
         except Refusal as refusal:
             await _abort(context, *word(refusal, wordings))
 

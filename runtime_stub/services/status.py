@@ -5,10 +5,11 @@ Upstream: internal/cri/server/version.go, status.go, runtime_config.go, update_r
 
 import json
 import platform
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.profiles import Profile
+from runtime_stub.events import Subscription
 from runtime_stub.machine import Machine
 from runtime_stub.state.addresses import AddressPool, parse_ranges
 from runtime_stub.state.refusals import Reason, Refusal
@@ -91,11 +92,10 @@ class StatusHandlers:
             self._remember_pod_cidr(pod_cidr)
         return pb.UpdateRuntimeConfigResponse()
 
-    async def get_container_events(self, request: pb.GetEventsRequest) -> AsyncIterator[pb.ContainerEventResponse]:
+    def get_container_events(self, request: pb.GetEventsRequest) -> Subscription:
         """Tell of every event from now on."""
         del request
-        async for event in self._machine.events.subscribe():
-            yield event
+        return self._machine.events.subscribe()
 
     def _info(self) -> dict[str, str]:
         network = {"name": "runtime-stub", "ranges": self._pool.ranges}

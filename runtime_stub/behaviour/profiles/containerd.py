@@ -245,7 +245,7 @@ LATENCIES: Mapping[str, Latency] = {
         "sandbox.task_connect": 0.66,
         "sandbox.task_start": 13.73,
         "sandbox.answer": 0.44,
-        "sandbox.exit": 36.0,
+        "sandbox.exit": 48.0,
         "sandbox.clean_up": 0.4,
         "sandbox.remove": 3.4,
         "container.prepare": 1.9,

@@ -1,0 +1,108 @@
+"""A configuration file is checked in full, and every fault says where it is."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runtime_stub.config_file import RuntimeStubConfiguration, load_settings
+from runtime_stub.settings import Settings, SettingsError
+
+SAMPLE = Path(__file__).parents[2] / "config" / "runtime-stub.yaml"
+HEAD = {"apiVersion": "kubeletsim/v1alpha1", "kind": "RuntimeStubConfiguration"}
+
+
+def write(path: Path, **fields: object) -> Path:
+    path.write_text(yaml.safe_dump({**HEAD, **fields}))
+    return path
+
+
+def test_the_sample_spells_out_the_defaults() -> None:
+    assert load_settings(SAMPLE) == Settings()
+    sample = yaml.safe_load(SAMPLE.read_text())
+    assert sample.keys() == RuntimeStubConfiguration.model_fields.keys()
+
+
+def test_an_empty_configuration_is_the_default(tmp_path: Path) -> None:
+    assert load_settings(write(tmp_path / "c.yaml")) == Settings()
+
+
+def test_every_field_reaches_the_settings(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "c.yaml",
+        listen="tcp://127.0.0.1:7000",
+        profile="crio",
+        rootDir="/var/lib/x",
+        seed=7,
+        latency="none",
+        latencies={"stats": 5},
+        tracing={"endpoint": "h:4317", "samplingRatePerMillion": 10},
+        images={"sandbox": "pause:1", "preloaded": ["busybox:1.35"]},
+        network={"podCIDR": "10.1.0.0/16"},
+        cgroupDriver="systemd",
+        runtimeHandlers=["kata"],
+    )
+
+    assert load_settings(path) == Settings(
+        listen="tcp://127.0.0.1:7000",
+        profile="crio",
+        root_dir="/var/lib/x",
+        seed=7,
+        latency="none",
+        latencies={"stats": 5.0},
+        otlp_endpoint="h:4317",
+        sampling_rate_per_million=10,
+        sandbox_image="pause:1",
+        preloaded_images=("busybox:1.35",),
+        pod_cidr="10.1.0.0/16",
+        cgroup_driver="systemd",
+        runtime_handlers=("kata",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"tracing": {"samplingRate": 1}}, "tracing.samplingRate: no such field"),
+        ({"nosuch": 1}, "nosuch: no such field"),
+        ({"profile": "docker"}, "profile: 'docker': input should be 'containerd', 'crio' or 'plain'"),
+        ({"seed": "x"}, "seed: 'x': input should be a valid integer"),
+        ({"tracing": {"samplingRatePerMillion": 2_000_000}}, "tracing.samplingRatePerMillion: 2000000: "),
+        ({"images": {"preloaded": ["a:1", "A B"]}}, "images.preloaded.1: 'A B': invalid reference format"),
+        ({"network": {"podCIDR": "x"}}, "network.podCIDR: 'x': "),
+        ({"latencies": {"task.kill": -1}}, "latencies.task.kill: -1: "),
+        ({"kind": "Pod"}, "kind: 'Pod': input should be 'RuntimeStubConfiguration'"),
+    ],
+)
+def test_a_fault_names_its_path_its_value_and_what_is_allowed(
+    tmp_path: Path, fields: dict[str, object], fault: str
+) -> None:
+    path = write(tmp_path / "c.yaml", **fields)
+
+    with pytest.raises(SettingsError) as failure:
+        load_settings(path)
+    assert str(failure.value).startswith(f"{path}: {fault}")
+
+
+def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as failure:
+        load_settings(write(tmp_path / "c.yaml", seed="x", nosuch=1, latency="slow"))
+    assert len(str(failure.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(b"a: [", "not YAML"), (b"\xff\xfe\xff", "not YAML"), (b"- a", "must be a mapping"), (b"", "must be a mapping")],
+)
+def test_a_file_that_is_no_configuration_is_a_clear_error(tmp_path: Path, content: bytes, text: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=text) as failure:
+        load_settings(path)
+    assert len(str(failure.value).splitlines()) == 1
+
+
+def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        load_settings(tmp_path / "nosuch.yaml")

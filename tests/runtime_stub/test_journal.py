@@ -1,0 +1,104 @@
+"""What was written down is read back, and nobody else's file is touched."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.journal import FILE_NAME, Journal, JournalError, open_journal
+from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox, SandboxState
+
+SANDBOX = Sandbox(
+    id="s1",
+    config=pb.PodSandboxConfig(metadata=pb.PodSandboxMetadata(name="web"), labels={"a": "ü"}),
+    runtime_handler="runc",
+    state=SandboxState.NOTREADY,
+    created_at=1_700_000_000_123_456_789,
+    pid=0,
+    ips=("10.0.0.2", "fd00::2"),
+)
+CONTAINER = Container(
+    id="c1",
+    sandbox_id="s1",
+    config=pb.ContainerConfig(metadata=pb.ContainerMetadata(name="app"), command=["sleep", "1"]),
+    image_id="sha256:1",
+    image_name="busybox",
+    image_digest="busybox@sha256:2",
+    log_path="/x/0.log",
+    state=ContainerState.EXITED,
+    created_at=1,
+    started_at=2,
+    finished_at=3,
+    exit_code=-1,
+    reason="Error",
+    message='say "x"\n',
+    steps_done=2,
+    resources=pb.LinuxContainerResources(cpu_shares=5),
+)
+IMAGE = Image(id="sha256:1", tags=("a:1",), digests=("a@sha256:2", "b@sha256:2"), size_bytes=1 << 40, pinned=True)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with open_journal(tmp_path) as journal:
+        yield journal
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.write(Change(saved=(SANDBOX, CONTAINER, IMAGE)))
+        journal.change_setting("podCIDR", "10.0.0.0/8")
+
+    with open_journal(tmp_path) as journal:
+        assert journal.records(Sandbox) == [SANDBOX]
+        assert journal.records(Container) == [CONTAINER]
+        assert journal.records(Image) == [IMAGE]
+        assert journal.setting("podCIDR") == "10.0.0.0/8"
+        assert journal.setting("other") is None
+
+
+def test_a_change_keeps_the_order_of_records(journal: Journal) -> None:
+    names = [f"sha256:{n}" for n in range(5)]
+    for name in names:
+        journal.write(Change(saved=(Image(id=name, size_bytes=1),)))
+    journal.write(Change(saved=(Image(id=names[1], size_bytes=2),)))
+
+    assert [(image.id, image.size_bytes) for image in journal.records(Image)] == [
+        (name, 2 if name == names[1] else 1) for name in names
+    ]
+
+
+def test_what_was_removed_stays_away(journal: Journal) -> None:
+    journal.write(Change(saved=(SANDBOX,)))
+    journal.write(Change(removed=(SANDBOX,)))
+
+    assert journal.records(Sandbox) == []
+
+
+def test_two_stubs_never_share_a_directory(tmp_path: Path) -> None:
+    with open_journal(tmp_path), pytest.raises(JournalError, match="another runtime-stub"), open_journal(tmp_path):
+        pass
+
+
+def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(JournalError, match="another version"), open_journal(tmp_path):
+        pass
+
+
+def test_a_file_that_is_no_state_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"something else entirely" * 100)
+
+    with pytest.raises(JournalError, match="not a state file"), open_journal(tmp_path):
+        pass
+    assert (tmp_path / FILE_NAME).read_bytes().startswith(b"something else")
+
+
+def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="cannot be used"), open_journal(tmp_path / "nosuch"):
+        pass

@@ -1,0 +1,139 @@
+"""kill -9 at any point loses nothing that was answered; what ran goes on running."""
+
+# ruff: noqa: ASYNC240  # looking at a file does not hold up a test
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.settings import Settings
+from tests.runtime_stub.conftest import IMAGE, Client, connected, dialled
+
+pytestmark = pytest.mark.e2e
+
+
+@asynccontextmanager
+async def child(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.Process, Client]]:
+    """Run the stub in a process of its own; kill it at the end if the test has not."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "runtime_stub",
+        "--listen", settings.listen, "--root-dir", settings.root_dir, "--latency", "none",
+        env=environ,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        line = await asyncio.wait_for(process.stderr.readline(), 20)
+        assert b"listening" in line, line + await process.stderr.read()
+        async with dialled(settings) as client:
+            yield process, client
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def crash(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+
+async def test_everything_is_back_after_a_crash(settings: Settings, directory: Path) -> None:
+    async with child(settings) as (process, client):
+        await client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image=IMAGE)))
+        sandbox_id = await client.run_sandbox()
+        sleeper = await client.run("sleep", "10000", sandbox_id=sandbox_id, name="sleeper")
+        ended = await client.run("sh", "-c", "exit 3", sandbox_id=sandbox_id, name="ended")
+        created = await client.create(sandbox_id, client.container("true", name="created"))
+        removed = await client.run("true", sandbox_id=sandbox_id, name="removed")
+        await client.runtime.RemoveContainer(pb.RemoveContainerRequest(container_id=removed))
+        before = await client.status(sleeper)
+        await crash(process)
+
+    async with connected(settings) as client:
+        listed = (await client.runtime.ListContainers(pb.ListContainersRequest())).containers
+        assert [one.id for one in listed] == [sleeper, ended, created]
+        assert await client.status(sleeper) == before
+        assert (await client.status(ended)).exit_code == 3
+        assert (await client.status(created)).state == pb.CONTAINER_CREATED
+        status = await client.runtime.PodSandboxStatus(pb.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id))
+        assert status.status.network.ip == "10.88.0.2"
+
+        other = await client.run_sandbox(client.pod("other"))
+        status = await client.runtime.PodSandboxStatus(pb.PodSandboxStatusRequest(pod_sandbox_id=other))
+        assert status.status.network.ip == "10.88.0.3"
+        with pytest.raises(grpc.aio.AioRpcError, match="is reserved for"):
+            await client.run_sandbox()
+        await client.start(created)
+        await client.runtime.StopContainer(pb.StopContainerRequest(container_id=sleeper, timeout=0))
+        assert (await client.status(sleeper)).exit_code == 137
+
+
+async def test_what_should_have_ended_meanwhile_has_ended_and_nothing_is_written_twice(
+    settings: Settings, directory: Path
+) -> None:
+    async with child(settings) as (process, client):
+        await client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image=IMAGE)))
+        id_ = await client.run("sh", "-c", "echo -n begun; sleep 0.3; echo ' ended'; exit 3")
+        await crash(process)
+    await asyncio.sleep(0.3)  # the stub is not there to be waited for
+
+    async with connected(settings) as client:
+        status = await client.status(id_)
+        assert (status.state, status.exit_code) == (pb.CONTAINER_EXITED, 3)
+        assert status.finished_at - status.started_at == 300_000_000
+        assert Path(status.log_path).read_text().split(" ", 1)[1] == "stdout F begun ended\n"
+
+
+async def test_a_crash_at_any_moment_keeps_what_was_answered(settings: Settings) -> None:
+    answered: list[str] = []
+    enough = asyncio.Event()
+
+    async def one_pod_after_the_other(client: Client) -> None:
+        for number in range(1000):
+            answered.append(await client.run_sandbox(client.pod(f"p{number}")))
+            if number == 20:
+                enough.set()
+
+    async with child(settings) as (process, client):
+        calls = asyncio.ensure_future(one_pod_after_the_other(client))
+        await enough.wait()
+        await crash(process)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await calls
+
+    async with connected(settings) as client:
+        present = [one.id for one in (await client.runtime.ListPodSandbox(pb.ListPodSandboxRequest())).items]
+        assert present[: len(answered)] == answered
+        assert len(present) <= len(answered) + 1  # the call in flight may have come to its end
+
+
+async def test_sigterm_stops_cleanly(settings: Settings) -> None:
+    async with child(settings) as (process, client):
+        stream = client.runtime.GetContainerEvents(pb.GetEventsRequest())
+        await stream.initial_metadata()
+        await client.run_sandbox()
+        assert (await stream.read()).container_id
+        process.send_signal(signal.SIGTERM)
+
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert not Path(settings.listen.removeprefix("unix://")).exists()
+
+
+async def test_without_a_root_directory_nothing_is_left(settings: Settings, directory: Path) -> None:
+    from dataclasses import replace
+
+    async with connected(replace(settings, root_dir="")) as client:
+        answer = await client.images.ImageFsInfo(pb.ImageFsInfoRequest())
+        mountpoint = Path(answer.image_filesystems[0].fs_id.mountpoint)
+        assert mountpoint.is_dir()
+    assert not mountpoint.parent.exists()

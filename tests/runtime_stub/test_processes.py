@@ -1,0 +1,142 @@
+"""Programs run in time, end by themselves or by signals, and go on after a restart."""
+
+import asyncio
+import math
+import signal
+from dataclasses import dataclass, field
+
+import pytest
+
+from kubeletsim.base.timing import LoopClock
+from runtime_stub.processes import Processes
+from runtime_stub.shell.program import Exit, Output, Program, Wait
+
+EPOCH = 1_700_000_000
+START = EPOCH * 1_000_000_000
+SECOND = 1_000_000_000
+SERVER: Program = (Wait(math.inf, heeds_signals=True),)
+
+pytestmark = pytest.mark.looptime
+
+
+@dataclass
+class Observer:
+    """Writes down what it is told."""
+
+    told: list[tuple[object, ...]] = field(default_factory=list)
+
+    def process_wrote(self, id_: str, stream: str, data: bytes, *, at: int) -> None:
+        self.told.append(("wrote", stream, data, (at - START) / SECOND))
+
+    def process_progressed(self, id_: str, *, steps_done: int) -> None:
+        self.told.append(("progressed", steps_done))
+
+    def process_exited(self, id_: str, *, at: int, exit_code: int) -> None:
+        self.told.append(("exited", exit_code, (at - START) / SECOND))
+
+
+@pytest.fixture
+def observer() -> Observer:
+    return Observer()
+
+
+@pytest.fixture
+def processes(observer: Observer) -> Processes:
+    return Processes(LoopClock(epoch=EPOCH), observer)
+
+
+async def test_a_program_takes_its_time(processes: Processes, observer: Observer, looptime: float) -> None:
+    processes.run("c", (Output("stdout", b"a"), Wait(1.5), Output("stderr", b"b"), Exit(3)), started_at=START)
+
+    assert await processes.exited("c")
+
+    assert looptime == 1.5
+    assert observer.told == [
+        ("wrote", "stdout", b"a", 0),
+        ("progressed", 1),
+        ("wrote", "stderr", b"b", 1.5),
+        ("exited", 3, 1.5),
+    ]
+
+
+async def test_waits_of_days_are_no_busy_loop(processes: Processes, looptime: float) -> None:
+    processes.run("c", (Wait(400_000), Exit(0)), started_at=START)
+
+    assert await processes.exited("c")
+    assert looptime == 400_000
+
+
+async def test_pid_1_without_a_handler_ignores_sigterm(processes: Processes, observer: Observer) -> None:
+    processes.run("c", (Wait(10), Exit(0)), started_at=START)
+    processes.signal("c", signal.SIGTERM)
+
+    assert not await processes.exited("c", timeout_seconds=2)
+    processes.signal("c", signal.SIGKILL)
+    assert await processes.exited("c")
+    assert observer.told == [("exited", 137, 2)]
+
+
+async def test_a_server_heeds_its_stop_signal(processes: Processes, observer: Observer) -> None:
+    processes.run("c", SERVER, started_at=START)
+    processes.signal("c", signal.SIGCHLD)
+    processes.signal("c", signal.SIGQUIT)
+
+    assert await processes.exited("c")
+    assert observer.told == [("exited", 131, 0)]
+
+
+async def test_an_end_is_noticed_later_than_it_happens(
+    processes: Processes, observer: Observer, looptime: float
+) -> None:
+    processes.run("c", SERVER, started_at=START)
+    await asyncio.sleep(1)
+    processes.signal("c", signal.SIGTERM, notice_seconds=0.25)
+    processes.signal("c", signal.SIGKILL)  # it is dead already
+
+    assert await processes.exited("c")
+    assert looptime == 1.25
+    assert observer.told == [("exited", 143, 1)]
+
+
+async def test_what_ended_while_nobody_watched_has_ended_when_it_should(
+    processes: Processes, observer: Observer, looptime: float
+) -> None:
+    await asyncio.sleep(5)
+    processes.run("c", (Wait(1), Output("stdout", b"x"), Exit(3)), started_at=START)
+
+    assert "c" not in processes
+    assert observer.told == [("wrote", "stdout", b"x", 1), ("exited", 3, 1)]
+    assert looptime == 5
+
+
+async def test_a_resumed_program_repeats_nothing_and_ends_on_time(
+    processes: Processes, observer: Observer, looptime: float
+) -> None:
+    await asyncio.sleep(2)
+    program = (Output("stdout", b"a"), Wait(3), Output("stdout", b"b"), Exit(0))
+    processes.run("c", program, started_at=START, steps_done=1)
+
+    assert await processes.exited("c")
+    assert looptime == 3
+    assert observer.told == [("wrote", "stdout", b"b", 3), ("exited", 0, 3)]
+
+
+async def test_everybody_who_waits_learns_of_the_end(processes: Processes) -> None:
+    processes.run("c", (Wait(1), Exit(0)), started_at=START)
+
+    assert await asyncio.gather(*(processes.exited("c") for _ in range(3))) == [True] * 3
+
+
+async def test_an_unknown_process_has_exited_and_hears_no_signal(processes: Processes, observer: Observer) -> None:
+    processes.signal("c", signal.SIGKILL)
+
+    assert await processes.exited("c", timeout_seconds=1)
+    assert observer.told == []
+
+
+async def test_nothing_is_told_after_closing(processes: Processes, observer: Observer) -> None:
+    processes.run("c", (Wait(1), Exit(0)), started_at=START)
+    processes.close()
+    await asyncio.sleep(2)
+
+    assert observer.told == []
