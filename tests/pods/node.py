@@ -23,7 +23,7 @@ from kubeletsim.pleg.generic import GenericPLEG
 from kubeletsim.pleg.reader import RuntimeReader
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.containers import ContainerStarter
-from kubeletsim.pods.housekeeping import Housekeeper
+from kubeletsim.pods.housekeeping import Housekeeper, ListRunningPods
 from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.requests import NodeFacts
@@ -31,7 +31,7 @@ from kubeletsim.pods.runtime_sync import RuntimeSync
 from kubeletsim.pods.sources import PodConfig
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
-from kubeletsim.pods.sync import SCOPE, PodSync
+from kubeletsim.pods.sync import SCOPE, PodSync, StatusFn, SyncOutcome, UpdateType
 from kubeletsim.pods.sync_loop import SyncLoop
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
@@ -73,6 +73,8 @@ class Node:
         cri, clock, registry, record = self.runtime, self.clock, self.registry, self.events.append
         self.config = PodConfig(self.sources, clock=clock, record=record)
         reader = RuntimeReader(cri, clock=clock)
+        self.observe = reader.observe
+        self.list_running_pods: ListRunningPods = lambda: reader.list_pods(running_only=True)
         self.cache = PodCache(clock)
         self.pleg = GenericPLEG(reader, cache=self.cache, clock=clock, rng=self.rng, registry=registry)
         self.images = ImageManager(cri, limits=self.limits, clock=clock, record=record, registry=registry)
@@ -130,7 +132,7 @@ class Node:
             pods=self.pods,
             workers=self.workers,
             statuses=self.statuses,
-            list_running_pods=lambda: reader.list_pods(running_only=True),
+            list_running_pods=self.list_running_pods,
             root_dir=Path(self.facts.root_dir),
             collect_backoff=self._collect_backoff,
             registry=registry,
@@ -181,6 +183,22 @@ class Node:
     async def apply(self, *pods: Pod, source: str = "file") -> None:
         """Have a source hand over these pods and no others."""
         await self.config.set_pods(source, pods)
+
+    async def sync_once(
+        self, pod: Pod, update_type: UpdateType = UpdateType.SYNC, *, going_down: Callable[[], bool] = lambda: False
+    ) -> SyncOutcome:
+        """Sync a pod by hand with what the runtime shows now; the calls before are forgotten."""
+        observed = await self.observe(pod_uid(pod))
+        self.runtime.calls.clear()
+        return await self.sync.sync_pod(pod, observed, update_type=update_type, going_down=going_down)
+
+    async def terminate_once(
+        self, pod: Pod, *, grace_seconds: int | None = None, status_fn: StatusFn | None = None
+    ) -> None:
+        """End a pod by hand with what the runtime shows now; the calls before are forgotten."""
+        observed = await self.observe(pod_uid(pod))
+        self.runtime.calls.clear()
+        await self.sync.sync_terminating_pod(pod, observed, grace_seconds=grace_seconds, status_fn=status_fn)
 
     def phase(self, pod: Pod) -> str | None:
         """Return the pod's phase as it is known."""

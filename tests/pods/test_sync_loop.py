@@ -8,25 +8,13 @@ import pytest
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.pod import pod_uid, with_metadata
 from kubeletsim.model.runtime import PodUID
-from tests.fakes.pods import IMAGE, UID, container, make_pod
+from tests.fakes.pods import UID, container, make_pod
 from tests.fakes.runtime import FakeRuntime, Life
 from tests.pods.node import Node
 from tests.pods.traces import observed_tree, orphan_calls
 
 pytestmark = pytest.mark.looptime
 BACKGROUND = ("ListPodSandbox", "ListContainers", "PodSandboxStatus", "ContainerStatus", "Version")
-
-
-@pytest.fixture
-def runtime() -> FakeRuntime:
-    made = FakeRuntime()
-    made.add_image(IMAGE)
-    return made
-
-
-@pytest.fixture
-def node(tmp_path: Path, runtime: FakeRuntime) -> Node:
-    return Node(tmp_path, runtime)
 
 
 def acts(runtime: FakeRuntime) -> list[str]:
