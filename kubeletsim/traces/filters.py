@@ -40,8 +40,12 @@ class TraceFilter:
     """Only traces with a span whose status is ERROR."""
     min_duration_ns: int = 0
     """From the first start to the last end."""
+    max_duration_ns: int | None = None
+    """Likewise; None sets no limit."""
     since_ns: int = 0
     """Unix nanoseconds; traces that began earlier are left out."""
+    until_ns: int = 0
+    """Unix nanoseconds; traces that began later are left out. 0 sets no limit."""
     limit: int | None = None
     """At most this many, the newest."""
 
@@ -85,4 +89,7 @@ def parse_duration_ns(text: str) -> int:
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration such as 200ms, 1.5s or 10m")
-    return round(sum(float(number) * _UNITS_NS[unit] for number, unit in parts))
+    duration_ns = sum(float(number) * _UNITS_NS[unit] for number, unit in parts)
+    if duration_ns == float("inf"):
+        raise ValueError(f"{text[:20]!r}… is too long a duration")
+    return round(duration_ns)

@@ -100,6 +100,12 @@ def matching(wanted: TraceFilter) -> tuple[str, list[object]]:
     if wanted.min_duration_ns:
         conditions.append("end_ns - start_ns >= ?")
         parameters.append(wanted.min_duration_ns)
+    if wanted.max_duration_ns is not None:
+        conditions.append("end_ns - start_ns <= ?")
+        parameters.append(wanted.max_duration_ns)
+    if wanted.until_ns:
+        conditions.append("start_ns <= ?")
+        parameters.append(wanted.until_ns)
     if wanted.error:
         conditions.append("error")
     if wanted.root_name is not None:

@@ -135,7 +135,9 @@ def test_filters_find_what_they_say(store: TraceStore) -> None:
     assert ids(store, operation="RunPodSandbox", service="kubelet") == []
     assert ids(store, error=True) == [2]
     assert ids(store, min_duration_ns=50 * MS) == [2, 1]
+    assert ids(store, max_duration_ns=50 * MS) == [3, 1]
     assert ids(store, since_ns=START_NS + 2 * MS) == [3, 2]
+    assert ids(store, until_ns=START_NS + 2 * MS) == [2, 1]
     for attribute, found in {
         "k8s.pod.name=web-1": [1],
         "k8s.pod.name=*-1": [2, 1],
