@@ -165,6 +165,11 @@ class TraceStore:
             for trace_id, *_ in self._matching(wanted or TraceFilter()):
                 yield trace_id.hex()
 
+    def operations(self) -> list[tuple[str, str]]:
+        """Return the pairs of service and span name that have ever arrived, in order."""
+        with _translated(self.path):
+            return self._db.execute("SELECT service, name FROM operations ORDER BY service, name").fetchall()
+
     def find(self, prefix: str, *, limit: int = 6) -> list[str]:
         """Return the ids that begin with a prefix of hex digits, at most `limit` of them."""
         digits = prefix.strip().lower()
