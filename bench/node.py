@@ -41,7 +41,7 @@ def figures() -> Iterator[Figure]:
         lab.start_collector()
         lab.start_stub("--latency", "none")
         lab.pull("docker.io/library/nginx:1.27")
-        kubelet = lab.start_kubelet()
+        kubelet = lab.start_kubelet(env={"OTEL_BSP_SCHEDULE_DELAY": "5000"})  # the default; tests are in a hurry
         time.sleep(5)
         cpu, memory = _idle(kubelet)
         yield Figure("idle processor time, no pods", cpu, "% of a core", GO_KUBELET, 0.5, "<= 1")
