@@ -15,6 +15,8 @@ from typing import NoReturn
 from runtime_stub.settings import DEFAULT_LISTEN, LATENCY_NAMES, PROFILE_NAMES, Settings, SettingsError
 
 MAX_RATE = 1_000_000
+DEBUG_VERBOSITY = 4
+"""What `-v` alone means, as klog's `-v 4`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -112,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="traces begun here that are kept (default 0: only what the caller sampled)",
     )
-    add("-v", dest="verbosity", type=int, metavar="N", default=0, help="log verbosity; 4 and above: debug")
+    add("-v", dest="verbosity", type=int, metavar="N", nargs="?", const=DEBUG_VERBOSITY, default=0, help="log more")
     return parser
 
 
