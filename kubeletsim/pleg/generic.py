@@ -9,6 +9,7 @@ correctness. Upstream: pkg/kubelet/pleg/generic.go.
 """
 
 import asyncio
+import contextvars
 import logging
 import random
 from collections.abc import Iterator
@@ -116,8 +117,9 @@ class GenericPLEG:
         """Relist each second, and single pods on demand; never returns."""
         async with asyncio.TaskGroup() as tasks:
             relists = every(RELIST_PERIOD_SECONDS, self.relist, name="PLEG relist", rng=self._rng)
-            tasks.create_task(relists, name="pleg/relist")
-            tasks.create_task(self._serve_requests(), name="pleg/on-demand")
+            # Whoever runs the PLEG, its calls are roots.
+            tasks.create_task(relists, name="pleg/relist", context=contextvars.Context())
+            tasks.create_task(self._serve_requests(), name="pleg/on-demand", context=contextvars.Context())
 
     def request_relist(self, uid: PodUID) -> None:
         """Ask for a relist of one pod as soon as possible; dropped when too many wait, the next full one will do."""

@@ -10,6 +10,8 @@ Upstream: pkg/kubelet/pod_container_deletor.go.
 import asyncio
 import logging
 
+from opentelemetry.context import Context, attach, detach
+
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.runtime import ContainerID, ContainerState, ObservedPod
 from kubeletsim.pods.runtime_sync import RemoveContainer
@@ -57,12 +59,18 @@ class ContainerDeletor:
 
     async def run(self) -> None:
         """Delete what is in the queue, for ever."""
-        while True:
-            container_id = await self._queue.get()
-            try:
-                await self._remove_container(container_id)
-            except (CRIError, OSError) as error:
-                log.warning("Failed to remove container %s: %s", container_id, error)
+        token = attach(Context())  # each call is a root, whoever started the deletor
+        try:
+            while True:
+                await self._delete(await self._queue.get())
+        finally:
+            detach(token)
+
+    async def _delete(self, container_id: ContainerID) -> None:
+        try:
+            await self._remove_container(container_id)
+        except (CRIError, OSError) as error:
+            log.warning("Failed to remove container %s: %s", container_id, error)
 
     def delete_dead(self, observed: ObservedPod, *, exited_id: str) -> None:
         """Trim the instances of the container that died, as the limit says."""

@@ -1,6 +1,6 @@
 """The pod's files on the node: makes what `requests` planned, finds the next log's number, clears what is left over.
 
-The calls are few, small and local, so they are made in the loop's own thread.
+All but the removal of a whole directory is quick and local, so it is done in the loop's own thread.
 Upstream: makePodDataDirs in pkg/kubelet/kubelet_pods.go, pkg/kubelet/kubelet_volumes.go (cleanupOrphanedPodDirs).
 """
 

@@ -6,6 +6,7 @@ of pods that are no more. Its two calls, ListPodSandbox and ListContainers of wh
 Upstream: HandlePodCleanups in pkg/kubelet/kubelet_pods.go, whose order this keeps.
 """
 
+import asyncio
 import logging
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -76,20 +77,20 @@ class Housekeeper:
             log.error("Error listing containers: %s", error)  # noqa: TRY400  expected, no traceback
             return
         self._statuses.keep_only(desired.keys() | working.keys())
-        self._remove_orphaned_dirs(desired.keys() | working.keys() | running.keys())
+        await self._remove_orphaned_dirs(desired.keys() | working.keys() | running.keys())
         self._metrics.count(desired, working)
         self._restart(desired, working)
         self._kill_runtime_pods(working, running)
         self._collect_backoff()
 
-    def _remove_orphaned_dirs(self, known: Collection[PodUID]) -> None:
+    async def _remove_orphaned_dirs(self, known: Collection[PodUID]) -> None:
         try:
             orphans = [uid for uid in pod_dirs(self._root_dir) if uid not in known]
         except OSError as error:
             log.warning("Failed cleaning up orphaned pod directories: %s", error)
             return
         for uid in orphans:
-            remove_pod_dir(self._root_dir, uid)
+            await asyncio.to_thread(remove_pod_dir, self._root_dir, uid)  # a volume may hold a great many files
 
     def _restart(self, desired: Mapping[PodUID, Pod], working: Mapping[PodUID, Worker]) -> None:
         """Begin anew with pods that were added again while they ended, once they have."""
