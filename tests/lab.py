@@ -90,6 +90,8 @@ class Lab:
     https_port: int = field(default_factory=free_port)
     read_only_port: int = field(default_factory=free_port)
     healthz_port: int = field(default_factory=free_port)
+    ui: str = "off"
+    """Where the receiver serves its web page."""
 
     def __post_init__(self) -> None:
         (self.root / PODS_DIR).mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,7 @@ class Lab:
 
     def start_collector(self) -> Program:
         """Start the trace receiver and wait for its port."""
-        addresses = ["--grpc", f"127.0.0.1:{self.grpc_port}", "--http", f"127.0.0.1:{self.http_port}"]
+        addresses = ["--grpc", f"127.0.0.1:{self.grpc_port}", "--http", f"127.0.0.1:{self.http_port}", "--ui", self.ui]
         program = self.spawn("collector", "kubeletsim", "traces", "collect", *addresses, "--db", str(self.database))
         self.wait(lambda: _answers(("127.0.0.1", self.grpc_port)), what="the receiver's port", program=program)
         return program

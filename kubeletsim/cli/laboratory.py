@@ -63,6 +63,7 @@ class Ports:
     kubelet: int = field(default_factory=_free_port)
     read_only: int = field(default_factory=_free_port)
     healthz: int = field(default_factory=_free_port)
+    page: int = field(default_factory=_free_port)
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ async def _programs(lab: Laboratory, console: Console) -> AsyncIterator[list[Chi
     config.write_text(json.dumps(lab.configuration(), indent=2))
     otlp = f"127.0.0.1:{ports.otlp_grpc}"
     collect = ["--grpc", otlp, "--http", f"127.0.0.1:{ports.otlp_http}", "--db", str(lab.database)]
+    collect += ["--ui", f"127.0.0.1:{ports.page}"]
     stub = ["--listen", f"unix://{lab.socket}", "--root-dir", str(logs / "runtime"), "--otlp-endpoint", otlp]
     agent = ["--config", str(config), "--root-dir", str(logs / "kubelet"), "--cert-dir", str(logs / "pki")]
     with console.status("starting the trace receiver") as status:
@@ -265,6 +267,8 @@ def _explain(lab: Laboratory, console: Console) -> None:
     ports, command = lab.ports, "kubeletsim"
     console.print(
         f"""
+The pod's start in a browser: [bold]http://127.0.0.1:{ports.page}/trace/{_trace_of_start(lab)}[/]
+
 Everything goes on until Ctrl-C. In another terminal:
   [bold]{command} traces ls --db {lab.database}[/]
   [bold]{command} traces show latest --db {lab.database}[/]

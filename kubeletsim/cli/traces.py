@@ -55,6 +55,8 @@ MinDuration = Annotated[str | None, typer.Option("--min-duration", help="At leas
 Since = Annotated[str | None, typer.Option("--since", help="Begun at most this long ago, e.g. 10m.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many, the newest.")]
 
+PageAddress = Annotated[str, typer.Option("--ui", help="Where to serve the web page; `off` (collect) for none.")]
+DEFAULT_PAGE = "127.0.0.1:16686"
 DEFAULT_DATABASE = Path("traces.db")
 
 
@@ -63,13 +65,27 @@ def collect(
     grpc: Annotated[str, typer.Option("--grpc", help="Where to listen for OTLP gRPC.")] = "127.0.0.1:4317",
     http: Annotated[str, typer.Option("--http", help="Where to listen for OTLP HTTP.")] = "127.0.0.1:4318",
     db: Database = DEFAULT_DATABASE,
+    ui: PageAddress = DEFAULT_PAGE,
 ) -> None:
-    """Receive spans and store them until Ctrl-C or SIGTERM."""
+    """Receive spans, store them and show them on a web page until Ctrl-C or SIGTERM."""
     import asyncio
 
     from kubeletsim.cli.collector import collect_until_signal
 
-    asyncio.run(collect_until_signal(_address("--grpc", grpc), _address("--http", http), db=db))
+    page = None if ui in ("", "off") else _address("--ui", ui)
+    asyncio.run(collect_until_signal(_address("--grpc", grpc), _address("--http", http), db=db, page_address=page))
+
+
+@app.command("ui")
+def show_page(db: Database = DEFAULT_DATABASE, ui: PageAddress = DEFAULT_PAGE) -> None:
+    """Show a store on a web page until Ctrl-C or SIGTERM, also while another process writes to it."""
+    import asyncio
+
+    from kubeletsim.cli.collector import show_page_until_signal
+
+    with _store(db):  # says at once what is wrong with the path
+        pass
+    asyncio.run(show_page_until_signal(_address("--ui", ui), db=db))
 
 
 @app.command("ls")

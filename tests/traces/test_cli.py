@@ -186,7 +186,7 @@ def collecting(database: Path) -> Iterator[tuple[subprocess.Popen[str], str, str
     """Run `collect` on free ports; yields the process, the gRPC address and the HTTP URL."""
     program = [sys.executable, "-c", "from kubeletsim.cli.traces import app; app()"]
     process = subprocess.Popen(
-        [*program, "collect", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--db", str(database)],
+        [*program, "collect", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ui", "off", "--db", str(database)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -239,7 +239,7 @@ def test_what_collect_acknowledged_survives_kill_minus_nine(tmp_path: Path) -> N
 def test_collect_on_a_terminal_prints_a_line_for_each_root(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     program = [sys.executable, "-c", "from kubeletsim.cli.traces import app; app()"]
-    options = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--db", str(tmp_path / "t.db")]
+    options = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ui", "off", "--db", str(tmp_path / "t.db")]
     process = subprocess.Popen([*program, "collect", *options], stdout=theirs, stderr=subprocess.STDOUT)
     os.close(theirs)
     with open(ours, encoding="utf-8") as terminal:  # noqa: PTH123  a descriptor, not a path

@@ -1,0 +1,127 @@
+"""The API of the page, under /api/v1/ and out of Jaeger's way: reads only, JSON, documented in docs/traces-api.md."""
+
+import functools
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from kubeletsim.traces.filters import TraceFilter
+from kubeletsim.traces.store import TraceStore, TraceStoreError
+from kubeletsim.traces.web import questions
+from kubeletsim.traces.web.parameters import ParameterError, trace_filter
+from kubeletsim.traces.web.reader import StoreReader
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_TRACE_ID, _SPAN_ID = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
+_ABOUT_MANY = 200
+
+
+def add_routes(app: web.Application, reader: StoreReader) -> None:
+    """Add the API to an application."""
+    get, base = app.router.add_get, "/api/v1"
+    get(f"{base}/traces", _about_traces(reader, questions.trace_list))
+    get(f"{base}/operations", _about_traces(reader, questions.operations, limit=_ABOUT_MANY))
+    get(f"{base}/service-map", _about_traces(reader, questions.service_map, limit=_ABOUT_MANY))
+    get(f"{base}/pods", _about_traces(reader, questions.pods, limit=_ABOUT_MANY))
+    get(f"{base}/names", functools.partial(_names, reader))
+    get(f"{base}/compare", functools.partial(_compare, reader))
+    get(f"{base}/traces/{{id}}", functools.partial(_trace, reader))
+    get(f"{base}/traces/{{id}}/critical-path", functools.partial(_path, reader))
+    get(f"{base}/traces/{{id}}/search", functools.partial(_search, reader))
+    get(f"{base}/traces/{{id}}/spans/{{span}}", functools.partial(_span, reader))
+    get(f"{base}/traces/{{id}}/spans/{{span}}/linked-from", functools.partial(_linked_from, reader))
+
+
+@web.middleware
+async def as_json_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Answer what goes wrong with one line in JSON, in the shape of the API that was asked."""
+    try:
+        return await handler(request)
+    except ParameterError as e:
+        return failure(request, 400, str(e), column=e.column)
+    except TraceStoreError as e:
+        return failure(request, 503, str(e))
+    except web.HTTPException as e:
+        return failure(request, e.status, e.text or e.reason)
+
+
+def failure(request: web.Request, status: int, message: str, *, column: int | None = None) -> web.Response:
+    """Return an error in the shape of the API that was asked."""
+    if request.path.startswith("/api/") and not request.path.startswith("/api/v1/"):
+        return web.json_response({"data": None, "errors": [{"code": status, "msg": message}]}, status=status)
+    where = {} if column is None else {"column": column}
+    return web.json_response({"error": {"status": status, "message": message, **where}}, status=status)
+
+
+def _about_traces(
+    reader: StoreReader, answer: Callable[[TraceStore, TraceFilter], dict[str, Any]], *, limit: int = 100
+) -> _Handler:
+    async def handle(request: web.Request) -> web.Response:
+        wanted = trace_filter(request.query, now_ns=time.time_ns(), limit=limit)
+        return web.json_response(await reader.ask(lambda store: answer(store, wanted)))
+
+    return handle
+
+
+async def _names(reader: StoreReader, _request: web.Request) -> web.Response:
+    return web.json_response({"services": await reader.ask(questions.names)})
+
+
+async def _trace(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id = trace_id_of(request)
+    return _found(await reader.ask(lambda store: questions.trace(store, trace_id)), f"no trace {trace_id}")
+
+
+async def _path(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id = trace_id_of(request)
+    return _found(await reader.ask(lambda store: questions.path(store, trace_id)), f"no trace {trace_id}")
+
+
+async def _search(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id, text = trace_id_of(request), request.query.get("q", "")
+    return web.json_response(await reader.ask(lambda store: questions.matches(store, trace_id, text)))
+
+
+async def _span(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id, span_id = trace_id_of(request), _span_id(request)
+    document = await reader.ask(lambda store: questions.spans(store, trace_id, span_id))
+    return _found(document, f"no span {span_id} in trace {trace_id}")
+
+
+async def _linked_from(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id, span_id = trace_id_of(request), _span_id(request)
+    return web.json_response(await reader.ask(lambda store: questions.linked_from(store, trace_id, span_id)))
+
+
+async def _compare(reader: StoreReader, request: web.Request) -> web.Response:
+    before, after = (_id(_TRACE_ID, name, request.query.get(name, "")) for name in ("before", "after"))
+    document = await reader.ask(lambda store: questions.comparison(store, before, after))
+    return _found(document, f"no trace {before}, or no trace {after}")
+
+
+def trace_id_of(request: web.Request) -> str:
+    """Return the trace id in the path, in full; Jaeger leaves leading zeros out.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    return _id(_TRACE_ID, "trace id", request.match_info["id"].zfill(32))
+
+
+def _span_id(request: web.Request) -> str:
+    return _id(_SPAN_ID, "span id", request.match_info["span"])
+
+
+def _id(pattern: re.Pattern[str], what: str, text: str) -> str:
+    if not pattern.fullmatch(text.lower()):
+        raise ParameterError(f"{what}: {text[:40]!r}: must be {32 if pattern is _TRACE_ID else 16} hex digits")
+    return text.lower()
+
+
+def _found(document: dict[str, Any] | None, missing: str) -> web.Response:
+    if document is None:
+        raise web.HTTPNotFound(text=missing)
+    return web.json_response(document)

@@ -1,0 +1,166 @@
+"""The questions: what the API asks of a store, in a reader's thread. Each returns a document."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_path, diff_traces
+from kubeletsim.traces.filters import TraceFilter, text_of
+from kubeletsim.traces.otlp import decode_span
+from kubeletsim.traces.span import Span
+from kubeletsim.traces.store import TraceStore
+from kubeletsim.traces.tree import build_forest, extent
+from kubeletsim.traces.web import documents
+from kubeletsim.traces.web.outline import outline
+
+MOST_LINKED = 20
+_STEPS = ("RunPodSandbox", "PullImage", "CreateContainer", "StartContainer", "StopContainer", "StopPodSandbox")
+
+
+def trace_list(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
+    """Return the list of traces, the newest first."""
+    return {"traces": [documents.summary(trace) for trace in store.traces(wanted)]}
+
+
+def names(store: TraceStore) -> dict[str, list[str]]:
+    """Return the services with their operations."""
+    found: dict[str, list[str]] = {}
+    for service, name in store.operations():
+        found.setdefault(service, []).append(name)
+    return found
+
+
+def trace(store: TraceStore, trace_id: str) -> dict[str, Any] | None:
+    """Return a trace's rows; None when there is no such trace."""
+    found = outline(store.resource_spans(trace_id))
+    return found.document(trace_id) if found.parents else None
+
+
+def path(store: TraceStore, trace_id: str) -> dict[str, Any] | None:
+    """Return a trace's critical path."""
+    forest = build_forest(store.spans(trace_id))
+    whole = extent(forest)
+    return {"segments": documents.path(critical_path(forest), start_ns=whole.start_ns)} if forest else None
+
+
+def spans(store: TraceStore, trace_id: str, span_id: str) -> dict[str, Any] | None:
+    """Return the spans with an id (there is one, unless two senders chose the same) and who links to them."""
+    wanted = bytes.fromhex(span_id)
+    found = [
+        decode_span(one, resource=resource_spans.resource, scope=scope_spans.scope)
+        for resource_spans in store.resource_spans(trace_id)
+        for scope_spans in resource_spans.scope_spans
+        for one in scope_spans.spans
+        if one.span_id == wanted
+    ]
+    return {"spans": [documents.span(one) for one in found]} if found else None
+
+
+def linked_from(store: TraceStore, trace_id: str, span_id: str, *, traces: int = 500) -> dict[str, Any]:
+    """Return the spans that link to a span, among the newest traces."""
+    trace_bytes, span_bytes = bytes.fromhex(trace_id), bytes.fromhex(span_id)
+    found: list[dict[str, Any]] = []
+    for other in store.trace_ids(TraceFilter(limit=traces)):
+        found += [
+            {"traceId": other, "spanId": one.span_id.hex(), "name": one.name}
+            for resource_spans in store.resource_spans(other)
+            for scope_spans in resource_spans.scope_spans
+            for one in scope_spans.spans
+            if any(link.trace_id == trace_bytes and link.span_id == span_bytes for link in one.links)
+        ]
+        if len(found) >= MOST_LINKED:
+            break
+    return {"links": found[:MOST_LINKED]}
+
+
+def matches(store: TraceStore, trace_id: str, text: str) -> dict[str, Any]:
+    """Return the ids of the spans of a trace in which a text occurs: name, status, attributes, events."""
+    needle = text.casefold()
+    return {"spanIds": [one.span_id for one in store.spans(trace_id) if needle in _searched(one)]}
+
+
+def operations(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
+    """Return the statistics of the traces that a filter lets through."""
+    counter = OperationCounter()
+    traces = 0
+    for trace_id in store.trace_ids(wanted):
+        counter.add(store.spans(trace_id))
+        traces += 1
+    return {"traces": traces, "operations": documents.operations(counter.statistics())}
+
+
+def service_map(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
+    """Return who called whom in the traces that a filter lets through."""
+    counter = ServiceMap()
+    services: dict[str, dict[str, int]] = {}
+    traces = 0
+    for trace_id in store.trace_ids(wanted):
+        found = store.spans(trace_id)
+        counter.add(found)
+        traces += 1
+        for each in found:
+            counts = services.setdefault(each.service, {"spans": 0, "errors": 0})
+            counts["spans"] += 1
+            counts["errors"] += each.error
+    nodes = [{"name": name, **counts} for name, counts in sorted(services.items())]
+    return {"traces": traces, "services": nodes, "edges": documents.edges(counter.edges())}
+
+
+def comparison(store: TraceStore, before: str, after: str) -> dict[str, Any] | None:
+    """Return two traces held against each other."""
+    one, other = build_forest(store.spans(before)), build_forest(store.spans(after))
+    if not one or not other:
+        return None
+    sides = [
+        {"traceId": trace_id, "startTimeUnixNano": str(whole.start_ns), "durationNano": whole.duration_ns}
+        for trace_id, whole in ((before, extent(one)), (after, extent(other)))
+    ]
+    found = diff_traces(one, other)
+    return {
+        "before": sides[0],
+        "after": sides[1],
+        "structuralChanges": found.structural_changes,
+        "entries": documents.difference(found),
+    }
+
+
+def pods(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
+    """Return the pods of the node with what was done to them and when, for a timeline."""
+    found: dict[str, dict[str, Any]] = {}
+    for trace_id in store.trace_ids(wanted):
+        spans_of_trace = store.spans(trace_id)
+        root = next((each for each in spans_of_trace if not each.parent_span_id), None)
+        if root is None or "k8s.pod.name" not in root.attributes:
+            continue
+        name = text_of(root.attributes["k8s.pod.name"])
+        namespace = text_of(root.attributes.get("k8s.namespace.name", ""))
+        pod = found.setdefault(f"{namespace}/{name}", {"name": name, "namespace": namespace, "bars": []})
+        pod["bars"] += [_bar(each) for each in (root, *_steps(spans_of_trace, root.service))]
+    ordered = sorted(found.values(), key=lambda pod: min(int(bar["startTimeUnixNano"]) for bar in pod["bars"]))
+    return {"pods": ordered}
+
+
+def _steps(found: Sequence[Span], service: str) -> Iterator[Span]:
+    """Yield the calls that a pod's life is made of, as the one who called saw them."""
+    for one in found:
+        if one.service == service and one.parent_span_id and one.name.rpartition("/")[2] in _STEPS:
+            yield one
+
+
+def _bar(one: Span) -> dict[str, Any]:
+    return {
+        "traceId": one.trace_id,
+        "spanId": one.span_id,
+        "name": one.name,
+        "startTimeUnixNano": str(one.start_ns),
+        "durationNano": one.duration_ns,
+        "error": one.error,
+    }
+
+
+def _searched(one: Span) -> str:
+    """Return all text of a span that a person might look for, in one case."""
+    parts = [one.name, one.service, one.span_id, one.status_message]
+    for attributes in (one.attributes, *(event.attributes for event in one.events)):
+        parts += [f"{key}={text_of(value)}" for key, value in attributes.items()]
+    parts += [event.name for event in one.events]
+    return "\n".join(parts).casefold()

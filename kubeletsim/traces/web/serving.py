@@ -1,0 +1,84 @@
+"""The server of the page: one address, one store, until the block ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+
+from aiohttp import web
+
+from kubeletsim.traces.receiver import Address, ListenError
+from kubeletsim.traces.web import api, jaeger, stream
+from kubeletsim.traces.web.guard import Guard, add_headers, is_loopback
+from kubeletsim.traces.web.reader import StoreReader, reading
+
+_STATIC = Path(__file__).parent / "static"
+_PAGES = ("/", "/trace/{id}", "/compare", "/operations", "/map", "/pods")
+_GRACE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the page can be opened."""
+
+    address: Address
+    token: str | None
+
+    @property
+    def url(self) -> str:
+        """Return what to type into a browser, with the token where one is wanted."""
+        host = Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address.host, self.address.host), 0)
+        url = f"http://{str(host).removesuffix('0')}{self.address.port}/"
+        return f"{url}?token={self.token}" if self.token else url
+
+
+@asynccontextmanager
+async def serving(db: Path, *, address: Address) -> AsyncIterator[Page]:
+    """Serve the page for the store at `db` until the block ends.
+
+    Raises:
+        ListenError: the address is in use, or is not ours.
+    """
+    token = None if is_loopback(address.host) else token_urlsafe(18)
+    with reading(db) as reader:
+        runner = web.AppRunner(application(reader, token=token), access_log=None, shutdown_timeout=_GRACE_SECONDS)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, address.host, address.port).start()
+            except OSError as e:
+                raise ListenError(f"cannot listen on {address} for the web page: {_reason(e)}") from e
+            yield Page(Address(address.host, runner.addresses[0][1]), token)
+        finally:
+            await runner.cleanup()
+
+
+def application(reader: StoreReader, *, token: str | None = None) -> web.Application:
+    """Return the page, both APIs and the guard before them as an aiohttp application."""
+    app = web.Application(middlewares=[Guard(token).__call__, api.as_json_errors])
+    app.on_response_prepare.append(add_headers)
+    api.add_routes(app, reader)
+    jaeger.add_routes(app, reader)
+    stream.add_routes(app, reader)
+    for path in _PAGES:
+        app.router.add_get(path, _index)
+    app.router.add_get("/static/{name:.+}", _file)
+    return app
+
+
+async def _index(_request: web.Request) -> web.StreamResponse:
+    return web.FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _file(request: web.Request) -> web.StreamResponse:
+    path = (_STATIC / request.match_info["name"]).resolve()
+    if not path.is_relative_to(_STATIC.resolve()) or not path.is_file():
+        raise web.HTTPNotFound(text=f"{request.path}: no such file")
+    return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+
+def _reason(error: OSError) -> str:
+    import os
+
+    return os.strerror(error.errno) if error.errno else str(error)
