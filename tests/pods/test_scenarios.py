@@ -108,3 +108,15 @@ async def test_whatever_is_not_a_pods_own_work_is_a_root_of_its_own(node: Node) 
         "Version",
         "RemoveContainer",
     }
+
+
+@pytest.mark.parametrize("offset", [number / 20 for number in range(20)])
+async def test_a_relist_in_the_middle_of_a_start_adds_no_sync(node: Node, offset: float) -> None:
+    node.runtime.lives.update(a=SLEEP, b=SLEEP)
+    async with node.running():
+        await asyncio.sleep(0.5 + offset)
+        await node.apply(scenario_pod("two"))
+        await asyncio.sleep(5)
+
+    spans = node.exporter.get_finished_spans()
+    assert observed_tree(spans, "two-vm") == recorded_tree("two")[:14]

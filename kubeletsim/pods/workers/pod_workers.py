@@ -225,6 +225,11 @@ class PodWorkers:
             return self._pods_synced
         return worker.evicted or (worker.deleted and worker.has_stopped)
 
+    def has_looked_at(self, observed: ObservedPod) -> bool:
+        """Tell whether a pod's worker has acted, or is acting, on this very observation."""
+        worker = self._workers.get(observed.uid)
+        return worker is not None and worker.observed is observed
+
     def is_going_down(self, uid: PodUID) -> bool:
         """Tell whether a pod is known and is to end, or has ended."""
         worker = self._workers.get(uid)
@@ -309,7 +314,7 @@ class PodWorkers:
         state, outcome = worker.state, SyncOutcome()
         error: Exception | None = None
         try:
-            observed = await self._observe(worker, update, newer_than)
+            worker.observed = observed = await self._observe(worker, update, newer_than)
             try:
                 outcome = await self._run_once(worker, state, update, observed)
             finally:

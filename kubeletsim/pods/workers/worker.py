@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lightkube.models.core_v1 import Pod
 
-from kubeletsim.model.runtime import PodUID, RuntimePod
+from kubeletsim.model.runtime import ObservedPod, PodUID, RuntimePod
 from kubeletsim.pods.lifecycle import WorkerEvent, WorkerState, advance
 from kubeletsim.pods.sync import StatusFn, UpdateType
 
@@ -49,6 +49,8 @@ class Worker:
     """What is to be done next; a newer update takes its place."""
     active: WorkerUpdate | None = None
     """What was worked on last; repeated when the state changes by itself."""
+    observed: ObservedPod | None = None
+    """What its last or present run looked at."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once nothing of the pod runs any more."""
