@@ -6,9 +6,9 @@ Imported only when a file is given: pydantic takes longer to load than the rest 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from kubeletsim.base.go_yaml import UnreadableTextError, read_document
 from runtime_stub.settings import DEFAULT_LISTEN, DEFAULT_POD_CIDR, DEFAULT_SANDBOX_IMAGE, Settings, SettingsError
 from runtime_stub.state.addresses import parse_ranges
 from runtime_stub.state.references import parse_reference
@@ -92,11 +92,11 @@ def load_settings(path: Path) -> Settings:
         SettingsError: the file cannot be read, is no YAML, or breaks a rule; every fault is named with its path.
     """
     try:
-        document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
+        document = read_document(path.read_text(encoding="utf-8")).value
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except (UnreadableTextError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not YAML: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: must be a mapping with apiVersion {API_VERSION} and kind {KIND}")
     try:

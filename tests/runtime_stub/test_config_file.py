@@ -92,7 +92,13 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [(b"a: [", "not YAML"), (b"\xff\xfe\xff", "not YAML"), (b"- a", "must be a mapping"), (b"", "must be a mapping")],
+    [
+        (b"a: [", "not YAML"),
+        (b"[" * 100_000, "not YAML: line 1, column 101: nested more than 100 deep"),
+        (b"\xff\xfe\xff", "not YAML"),
+        (b"- a", "must be a mapping"),
+        (b"", "must be a mapping"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_a_clear_error(tmp_path: Path, content: bytes, text: str) -> None:
     path = tmp_path / "c.yaml"

@@ -5,14 +5,12 @@ keeps its UID over restarts and any edit gives another pod. Comments and formatt
 Upstream: pkg/kubelet/config/common.go.
 """
 
-import contextlib
-import re
 from typing import Any
 
 import msgspec
-import yaml
 from lightkube.models.core_v1 import Pod, PodStatus, Toleration
 
+from kubeletsim.base.go_yaml import ExcessiveTextError, UnreadableTextError, read_document
 from kubeletsim.model.errors import ManifestError
 from kubeletsim.model.pod import (
     CONFIG_HASH_ANNOTATION,
@@ -33,25 +31,6 @@ FNV128_OFFSET = 0x6C62272E07BB014262B821756295C58D
 FNV128_PRIME = 0x0000000001000000000000000000013B
 _MASK_128 = (1 << 128) - 1
 MAX_VALUES = 200_000
-MAX_DEPTH = 100
-
-
-class ManifestLoader(yaml.CSafeLoader):
-    """YAML 1.1 with the scalars of Go's parser: dates stay text, `12:30` is no number in base 60, `1e3` is one."""
-
-
-ManifestLoader.yaml_implicit_resolvers = {
-    char: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("timestamp", "int", "float")]
-    for char, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-_NUMBERS = {
-    "int": r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)",
-    "float": r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
-}
-for _tag, _pattern in _NUMBERS.items():
-    ManifestLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list("-+0123456789.")
-    )
 
 
 def decode_manifest(content: bytes, *, node_name: str, source: str, location: str) -> Pod:
@@ -79,17 +58,12 @@ def parse_document(content: bytes) -> Any:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise ManifestError(f"not UTF-8: byte {error.start} is 0x{content[error.start]:02x}") from error
-    if text.lstrip().startswith("{"):
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):  # a YAML flow mapping begins like JSON
-            return msgspec.json.decode(content)
     try:
-        document = next(yaml.load_all(text, ManifestLoader), None)
-    except yaml.YAMLError as error:
-        raise ManifestError(f"neither YAML nor JSON: {_complaint(error)}") from error
-    except (ValueError, RecursionError) as error:
+        return read_document(text, most_values=MAX_VALUES).value
+    except ExcessiveTextError as error:
+        raise ManifestError(f"too large or too deep once its aliases are followed: {error}") from error
+    except UnreadableTextError as error:
         raise ManifestError(f"neither YAML nor JSON: {error}") from error
-    _check_size(document)
-    return document
 
 
 def static_pod(document: object, *, node_name: str, source: str, location: str) -> Pod:
@@ -127,28 +101,3 @@ def fnv1a_128(*parts: bytes) -> int:
         for byte in part:
             value = (value ^ byte) * FNV128_PRIME & _MASK_128
     return value
-
-
-def _check_size(document: Any) -> None:
-    """Refuse what a few aliases blow up beyond any manifest, or what contains itself.
-
-    Raises:
-        ManifestError: the document is too deep or too large.
-    """
-    pending = [(document, 0)]
-    count = 0
-    while pending:
-        value, depth = pending.pop()
-        count += 1
-        if count > MAX_VALUES or depth > MAX_DEPTH:
-            raise ManifestError("too large or too deep once its aliases are followed")
-        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        pending.extend((child, depth + 1) for child in children)
-
-
-def _complaint(error: yaml.YAMLError) -> str:
-    """Return a YAML error in one line."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())
