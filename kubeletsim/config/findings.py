@@ -28,6 +28,6 @@ class Finding(Fault):
 
 def in_reading_order(findings: Iterable[Finding]) -> list[Finding]:
     """Sort findings by line within each file, the files as they first appear; what has no line comes last."""
-    listed = list(dict.fromkeys(findings))
+    listed = list({str(finding): finding for finding in findings}.values())  # a value may be unhashable
     order = {source: number for number, source in reversed(list(enumerate(finding.source for finding in listed)))}
     return sorted(listed, key=lambda finding: (order[finding.source], finding.line or 2**31))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kubeletsim.config.findings import Finding
@@ -307,6 +307,7 @@ def test_dependent_defaults_follow_what_the_file_gives(main: Path) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(sorted(KubeletConfiguration.model_fields)), json_documents(), max_size=6))
+@example({"cpuManagerPolicyOptions": {"a": ""}})
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_document_holds_it_is_loaded_or_refused_and_a_check_agrees(
     main: Path, document: dict[str, object]
