@@ -61,6 +61,7 @@ class Machine:
         for record in change.removed:
             self.signalled.discard(record.id)
         for event in change.events:
+            log.debug("%s %s", event.type.name, event.container_id)
             self.events.publish(event)
 
     def resume(self) -> None:
@@ -71,6 +72,8 @@ class Machine:
         containers = self.world.containers()
         pids = [*(one.pid for one in self.world.sandboxes()), *(one.pid for one in containers)]
         self._next_pid = max([FIRST_PID, *pids])
+        if self.world.sandbox_count:
+            log.info("taking up %d sandboxes with %d containers", self.world.sandbox_count, len(containers))
         for container in containers:
             if container.state is ContainerState.RUNNING:
                 self._resume(container)

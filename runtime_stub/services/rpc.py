@@ -6,6 +6,7 @@ UNIMPLEMENTED.
 """
 
 import inspect
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
@@ -21,6 +22,8 @@ from runtime_stub.behaviour.refusals import Wordings, word
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.refusals import Refusal
+
+log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any], Any]
@@ -76,7 +79,9 @@ def _unary(method: MethodDescriptor, handler: Handler | None, *, performer: Perf
         try:
             return handler(request) if answer is None else await answer(request)
         except Refusal as refusal:
-            return await _abort(context, *word(refusal, wordings))
+            code, text = word(refusal, wordings)
+            log.debug("%s: %s: %s", rpc, code, text)
+            return await _abort(context, code, text)
 
     return serve
 
