@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import NotFound
+from kubeletsim.model.labels import POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL
 from kubeletsim.model.runtime import (
     Container,
     ContainerID,
@@ -23,10 +24,6 @@ from kubeletsim.model.runtime import (
     SandboxState,
     SandboxStatus,
 )
-
-POD_NAME_LABEL = "io.kubernetes.pod.name"
-POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
-POD_UID_LABEL = "io.kubernetes.pod.uid"
 
 Listed = TypeVar("Listed", Sandbox, Container)
 

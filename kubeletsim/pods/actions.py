@@ -12,6 +12,7 @@ from enum import Enum
 
 from lightkube.models.core_v1 import Container, Pod
 
+from kubeletsim.model.labels import CONTAINER_HASH_ANNOTATION
 from kubeletsim.model.pod import (
     AnyContainer,
     container_hash,
@@ -26,8 +27,6 @@ from kubeletsim.model.pod import (
     uses_host_network,
 )
 from kubeletsim.model.runtime import ContainerID, ContainerState, ContainerStatus, ObservedPod, SandboxID, SandboxState
-
-CONTAINER_HASH_ANNOTATION = "io.kubernetes.container.hash"
 
 
 class KillReason(Enum):

@@ -18,6 +18,7 @@ from kubeletsim.base.timing import Backoff, Clock
 from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.events import EventRecorder
+from kubeletsim.model.labels import RESTART_COUNT_ANNOTATION
 from kubeletsim.model.pod import AnyContainer, describe, ephemeral_containers, init_containers, pod_name, pod_namespace
 from kubeletsim.model.requests import ContainerConfig, ImageSpec, SandboxConfig
 from kubeletsim.model.runtime import ContainerID, ContainerState, ContainerStatus, Image, ObservedPod, SandboxID
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 INITIAL_CRASH_BACKOFF_SECONDS = 10.0
 CRASH_BACKOFF_FORGOTTEN_SECONDS = 600.0
 """A container that ran this long since its last restart starts its backoff anew."""
-
-RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount"
 
 
 class ContainerService(Protocol):

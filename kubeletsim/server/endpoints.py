@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from kubeletsim.model.errors import CRIError
+from kubeletsim.model.labels import POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL
 from kubeletsim.model.runtime import (
     Container,
     ContainerState,
@@ -28,10 +29,6 @@ from kubeletsim.model.runtime import (
 from kubeletsim.server.healthz import HealthCheck, run_checks
 from kubeletsim.server.routes import GET, Handler, Route
 from kubeletsim.server.settings import HandlerSettings
-
-POD_NAME_LABEL = "io.kubernetes.pod.name"
-POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
-POD_UID_LABEL = "io.kubernetes.pod.uid"
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 

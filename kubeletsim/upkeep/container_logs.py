@@ -11,11 +11,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from kubeletsim.model.labels import CONTAINER_NAME_LABEL, POD_NAME_LABEL, POD_NAMESPACE_LABEL
 from kubeletsim.model.runtime import ContainerID
-
-POD_NAME_LABEL = "io.kubernetes.pod.name"
-POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
-CONTAINER_NAME_LABEL = "io.kubernetes.container.name"
 
 SHORTEST_CONTAINER_ID = 6
 """What follows the last `-` of a link's name is a container id only from this length on."""

@@ -19,6 +19,7 @@ from opentelemetry.trace import Tracer
 from kubeletsim.base.timing import Clock, every
 from kubeletsim.model.errors import CRIError, NotFound
 from kubeletsim.model.events import Event, EventRecorder, ObjectReference
+from kubeletsim.model.labels import TERMINATION_GRACE_ANNOTATION
 from kubeletsim.model.pod import MINIMUM_GRACE_SECONDS
 from kubeletsim.model.runtime import (
     Container,
@@ -42,8 +43,6 @@ log = logging.getLogger(__name__)
 
 SCOPE = "k8s.io/kubernetes/pkg/kubelet/kuberuntime"
 PERIOD_SECONDS = 60.0
-
-GRACE_PERIOD_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod"
 
 
 class ContainerRuntime(Protocol):
@@ -148,7 +147,7 @@ class ContainerSweeper:
     async def _stop(self, container: Container) -> None:
         """Stop a container in a state that the runtime itself does not know: it may be alive."""
         status = await self._cri.container_status(container.id)
-        grace = status.annotations.get(GRACE_PERIOD_ANNOTATION, "")
+        grace = status.annotations.get(TERMINATION_GRACE_ANNOTATION, "")
         seconds = int(grace) if grace.isdecimal() else 0
         await self._cri.stop_container(container.id, timeout_seconds=max(seconds, MINIMUM_GRACE_SECONDS))
 

@@ -13,9 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kubeletsim.model.labels import POD_UID_LABEL
 from kubeletsim.model.runtime import Container, ContainerState, Image, ImageID, PodUID, Sandbox, SandboxState
-
-POD_UID_LABEL = "io.kubernetes.pod.uid"
 
 ContentShouldGo = Callable[[PodUID], bool]
 """Whether nothing of a pod may stay: it is deleted or evicted, and terminated (ShouldPodContentBeRemoved upstream)."""

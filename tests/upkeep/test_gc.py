@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubeletsim.model.labels import POD_UID_LABEL
 from kubeletsim.model.runtime import (
     Container,
     ContainerID,
@@ -18,7 +19,6 @@ from kubeletsim.model.runtime import (
     SandboxState,
 )
 from kubeletsim.upkeep.gc import (
-    POD_UID_LABEL,
     ContainerGCPolicy,
     DiskUsage,
     ImageGCPolicy,

@@ -13,10 +13,6 @@ from kubeletsim.pods.requests.files import (
 from kubeletsim.pods.requests.images import image_spec, with_default_tag
 from kubeletsim.pods.requests.names import dns_warnings
 from kubeletsim.pods.requests.node import (
-    CONTAINER_NAME_LABEL,
-    POD_NAME_LABEL,
-    POD_NAMESPACE_LABEL,
-    POD_UID_LABEL,
     NodeFacts,
     RequestError,
     container_dir,
@@ -27,10 +23,6 @@ from kubeletsim.pods.requests.node import (
 from kubeletsim.pods.requests.sandbox import sandbox_config
 
 __all__ = [
-    "CONTAINER_NAME_LABEL",
-    "POD_NAMESPACE_LABEL",
-    "POD_NAME_LABEL",
-    "POD_UID_LABEL",
     "ExpectedPath",
     "HostPathPlan",
     "NodeFacts",

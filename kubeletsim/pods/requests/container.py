@@ -9,6 +9,17 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from lightkube.models.core_v1 import ContainerPort, LifecycleHandler, Pod
 
+from kubeletsim.model.labels import (
+    CONTAINER_HASH_ANNOTATION,
+    CONTAINER_NAME_LABEL,
+    DELETION_GRACE_ANNOTATION,
+    PORTS_ANNOTATION,
+    PRE_STOP_ANNOTATION,
+    RESTART_COUNT_ANNOTATION,
+    TERMINATION_GRACE_ANNOTATION,
+    TERMINATION_MESSAGE_PATH_ANNOTATION,
+    TERMINATION_MESSAGE_POLICY_ANNOTATION,
+)
 from kubeletsim.model.pod import AnyContainer, container_hash, metadata, spec
 from kubeletsim.model.requests import ContainerConfig, IDMapping, ImageSpec
 from kubeletsim.model.runtime import Image
@@ -17,21 +28,11 @@ from kubeletsim.pods.requests.files import effective_pod_ips
 from kubeletsim.pods.requests.limits import container_resources
 from kubeletsim.pods.requests.mounts import container_mounts
 from kubeletsim.pods.requests.node import (
-    CONTAINER_NAME_LABEL,
     NodeFacts,
     container_log_path,
     pod_identity_labels,
 )
 from kubeletsim.pods.requests.security import container_security
-
-HASH_ANNOTATION = "io.kubernetes.container.hash"
-RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount"
-TERMINATION_MESSAGE_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath"
-TERMINATION_MESSAGE_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy"
-PRE_STOP_ANNOTATION = "io.kubernetes.container.preStopHandler"
-PORTS_ANNOTATION = "io.kubernetes.container.ports"
-DELETION_GRACE_ANNOTATION = "io.kubernetes.pod.deletionGracePeriod"
-TERMINATION_GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod"
 
 
 def container_config(
@@ -98,7 +99,7 @@ def container_config(
 def container_annotations(pod: Pod, container: AnyContainer, *, restart_count: int) -> dict[str, str]:
     """Return what the kubelet must find again on a container even when its pod is gone."""
     texts = {
-        HASH_ANNOTATION: container_hash(container),
+        CONTAINER_HASH_ANNOTATION: container_hash(container),
         RESTART_COUNT_ANNOTATION: str(restart_count),
         TERMINATION_MESSAGE_PATH_ANNOTATION: container.terminationMessagePath or "",
         TERMINATION_MESSAGE_POLICY_ANNOTATION: container.terminationMessagePolicy or "",

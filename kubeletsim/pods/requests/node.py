@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from lightkube.models.core_v1 import Pod
 
 from kubeletsim.model.errors import KubeletSimError
+from kubeletsim.model.labels import POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL
 from kubeletsim.model.pod import pod_name, pod_namespace, pod_uid
 from kubeletsim.model.requests import DNSConfig
 from kubeletsim.model.runtime import CgroupDriver, PodUID
@@ -83,12 +84,6 @@ def pod_log_dir(pod: Pod, *, node: NodeFacts) -> str:
 def container_log_path(container: str, *, restart_count: int) -> str:
     """Return a container's log file, relative to the pod's log directory."""
     return f"{container}/{restart_count}.log"
-
-
-POD_NAME_LABEL = "io.kubernetes.pod.name"
-POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
-POD_UID_LABEL = "io.kubernetes.pod.uid"
-CONTAINER_NAME_LABEL = "io.kubernetes.container.name"
 
 
 def pod_identity_labels(pod: Pod) -> Mapping[str, str]:

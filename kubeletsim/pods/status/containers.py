@@ -20,6 +20,7 @@ from lightkube.models.core_v1 import (
     VolumeMountStatus,
 )
 
+from kubeletsim.model.labels import RESTART_COUNT_ANNOTATION
 from kubeletsim.model.pod import (
     AnyContainer,
     ephemeral_containers,
@@ -33,7 +34,6 @@ from kubeletsim.model.runtime import ContainerStatus as RuntimeStatus
 from kubeletsim.model.runtime import ObservedPod
 from kubeletsim.pods.actions import should_start
 
-RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount"
 UNKNOWN_EXIT_CODE = 137
 LOST_WHILE_RUNNING = "The container could not be located when the pod was deleted.  The container used to be Running"
 LOST = "The container could not be located when the pod was terminated"
