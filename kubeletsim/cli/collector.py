@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from kubeletsim.model.errors import ConfigError, Fault, StartupError
+from kubeletsim.traces.batch import Root
 from kubeletsim.traces.receiver import Address, ListenError, Listening, receiving
 from kubeletsim.traces.render import format_duration, visible
-from kubeletsim.traces.store import NoTraceStore, Root, TraceStore, TraceStoreError
+from kubeletsim.traces.store import NoTraceStore, TraceStore, TraceStoreError
 from kubeletsim.traces.writer import writing_to
 
 

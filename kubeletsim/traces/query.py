@@ -1,124 +1,95 @@
-"""The SQL of the store: statements, their values, and a filter as a condition. Knows no file."""
+"""The questions in SQL: a filter as a condition on traces, and the search for attributes. Reads one connection."""
 
 import sqlite3
+from array import array
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from itertools import islice
 
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from kubeletsim.traces import wire
+from kubeletsim.traces.attribute_index import hashes_of
+from kubeletsim.traces.commit import payload, unpacked
 from kubeletsim.traces.filters import AttributeFilter, TraceFilter, as_glob
-from kubeletsim.traces.otlp import decode_attributes
-from kubeletsim.traces.rows import Rows
+from kubeletsim.traces.otlp import decode_value
+from kubeletsim.traces.span import AttributeValue
 
-Match: TypeAlias = tuple[bytes, int, int, str | None, str | None]
-"""Trace id, start, end, and service and name of the root."""
-
-INSERT_SURROUNDINGS = "INSERT OR IGNORE INTO surroundings (resource, scope) VALUES (?, ?)"
-FIND_SURROUNDINGS = "SELECT id FROM surroundings WHERE resource = ? AND scope = ?"
-INSERT_OPERATION = "INSERT OR IGNORE INTO operations (service, name) VALUES (?, ?)"
-FIND_OPERATION = "SELECT id FROM operations WHERE service = ? AND name = ?"
-INSERT_SPAN = """
-INSERT OR IGNORE INTO spans
-    (trace_id, span_id, checksum, surroundings, operation, start_ns, duration_ns, error, raw)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-# Everything here may be applied twice without harm, so duplicates need no care. Of several roots the first to start
-# counts.
-UPSERT_TRACE = """
-INSERT INTO traces (trace_id, start_ns, end_ns, error, root_operation, root_start_ns) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (trace_id) DO UPDATE SET
-    start_ns = min(start_ns, excluded.start_ns),
-    end_ns = max(end_ns, excluded.end_ns),
-    error = max(error, excluded.error),
-    root_operation = CASE WHEN excluded.root_start_ns < ifnull(root_start_ns, 9223372036854775807)
-                     THEN excluded.root_operation ELSE root_operation END,
-    root_start_ns = min(ifnull(root_start_ns, excluded.root_start_ns), ifnull(excluded.root_start_ns, root_start_ns))
-"""
-INSERT_TRACE_OPERATION = "INSERT OR IGNORE INTO trace_operations (operation, trace_id) VALUES (?, ?)"
-_SELECT_TRACES = """
-SELECT traces.trace_id, start_ns, end_ns, root.service, root.name
+_SELECT = """
+SELECT traces.trace_id, start_ns, end_ns, spans, errors, root.service, root.name, operation_set, batches
 FROM traces LEFT JOIN operations root ON root.id = root_operation
 """
-_SURROUNDINGS = "SELECT id, resource FROM surroundings"
-COUNT_SPANS = "SELECT count(*), ifnull(sum(error), 0) FROM spans WHERE trace_id = ?"
-SERVICES = """
-SELECT DISTINCT service FROM operations WHERE id IN (SELECT operation FROM spans WHERE trace_id = ?) ORDER BY service
-"""
-FIND_TRACES = "SELECT trace_id FROM traces WHERE trace_id BETWEEN ? AND ? ORDER BY trace_id LIMIT ?"
-RAW_SPANS = """
-SELECT resource, scope, raw FROM spans JOIN surroundings ON surroundings.id = spans.surroundings
-WHERE trace_id = ? ORDER BY spans.id
-"""
+_FEW_BATCHES = 64
+_MOST_PARAMETERS = 500
+_MOST_DECODED = 16
 
 
-def span_values(rows: Rows, surroundings: Sequence[int], operations: Sequence[int]) -> Iterator[tuple[object, ...]]:
-    """Yield the values of INSERT_SPAN; positions become ids."""
-    for span in rows.spans:
-        yield (
-            span.trace_id,
-            span.span_id,
-            span.checksum,
-            surroundings[span.surroundings],
-            operations[span.operation],
-            span.start_ns,
-            span.duration_ns,
-            span.error,
-            span.raw,
-        )
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """A trace as the store has it."""
+
+    trace_id: bytes
+    start_ns: int
+    end_ns: int
+    spans: int
+    errors: int
+    root_service: str | None
+    root_name: str | None
+    operation_set: int
+    batches: bytes
 
 
-def trace_values(rows: Rows, operations: Sequence[int]) -> list[tuple[object, ...]]:
-    """Return the values of UPSERT_TRACE, one row a trace."""
-    traces: dict[bytes, tuple[int, int, bool, int | None, int | None]] = {}
-    for span in rows.spans:
-        end_ns = span.start_ns + span.duration_ns
-        known = traces.get(span.trace_id)
-        start, end, error, root, root_start = known or (span.start_ns, end_ns, False, None, None)
-        if span.root and (root_start is None or span.start_ns < root_start):
-            root, root_start = operations[span.operation], span.start_ns
-        traces[span.trace_id] = min(start, span.start_ns), max(end, end_ns), error or span.error, root, root_start
-    return [(trace_id, *values) for trace_id, values in traces.items()]
+def matching(db: sqlite3.Connection, wanted: TraceFilter) -> Iterator[TraceRow]:
+    """Yield the traces that a filter lets through, newest start first."""
+    search = AttributeSearch(db, wanted.attributes) if wanted.attributes else None
+    rows = _candidates(db, wanted, search)
+    yield from islice((row for row in rows if search is None or search.matches(row)), wanted.limit)
 
 
-def trace_operations(rows: Rows, operations: Sequence[int]) -> set[tuple[int, bytes]]:
-    """Return the values of INSERT_TRACE_OPERATION, each once."""
-    return {(operations[span.operation], span.trace_id) for span in rows.spans}
+def _candidates(db: sqlite3.Connection, wanted: TraceFilter, search: "AttributeSearch | None") -> Iterator[TraceRow]:
+    conditions, parameters = _conditions(db, wanted)
+    order = "ORDER BY start_ns DESC, traces.trace_id"
+    if search is None or len(search.batches) > _FEW_BATCHES:
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        yield from (TraceRow(*row) for row in db.execute(f"{_SELECT} {where} {order}", parameters))
+        return
+    found: list[TraceRow] = []
+    left = iter(search.trace_ids())
+    while some := list(islice(left, _MOST_PARAMETERS)):
+        among = f"traces.trace_id IN ({','.join('?' * len(some))})"
+        where = " AND ".join([*conditions, among])
+        found.extend(TraceRow(*row) for row in db.execute(f"{_SELECT} WHERE {where}", [*parameters, *some]))
+    yield from sorted(found, key=lambda row: (-row.start_ns, row.trace_id))
 
 
-def matching(wanted: TraceFilter) -> tuple[str, list[object]]:
-    """Return the statement that finds what a filter lets through.
-
-    It may let through more where attributes are wanted, since they are only in the bytes of spans: see
-    `AttributeSearch`. The limit is not in it for the same reason.
-    """
-    conditions: list[str] = []
-    parameters: list[object] = []
-    if wanted.since_ns:
-        conditions.append("start_ns >= ?")
-        parameters.append(wanted.since_ns)
-    if wanted.min_duration_ns:
-        conditions.append("end_ns - start_ns >= ?")
-        parameters.append(wanted.min_duration_ns)
-    if wanted.max_duration_ns is not None:
-        conditions.append("end_ns - start_ns <= ?")
-        parameters.append(wanted.max_duration_ns)
-    if wanted.until_ns:
-        conditions.append("start_ns <= ?")
-        parameters.append(wanted.until_ns)
+def _conditions(db: sqlite3.Connection, wanted: TraceFilter) -> tuple[list[str], list[object]]:
+    """Return what of a filter the columns of a trace can answer."""
+    asked = [
+        ("start_ns >= ?", wanted.since_ns or None),
+        ("start_ns <= ?", wanted.until_ns or None),
+        ("end_ns - start_ns >= ?", wanted.min_duration_ns or None),
+        ("end_ns - start_ns <= ?", wanted.max_duration_ns),
+        ("root.name GLOB ?", None if wanted.root_name is None else as_glob(wanted.root_name)),
+    ]
+    conditions = [condition for condition, value in asked if value is not None]
+    parameters: list[object] = [value for _, value in asked if value is not None]
     if wanted.error:
-        conditions.append("error")
-    if wanted.root_name is not None:
-        conditions.append("root.name GLOB ?")
-        parameters.append(as_glob(wanted.root_name))
+        conditions.append("errors > 0")
     if wanted.service is not None or wanted.operation is not None:
-        conditions.append(
-            "EXISTS (SELECT 1 FROM trace_operations o WHERE o.trace_id = traces.trace_id AND o.operation IN"
-            " (SELECT id FROM operations WHERE service GLOB ? AND name GLOB ?))"
-        )
-        parameters += [as_glob(wanted.service or "*"), as_glob(wanted.operation or "*")]
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{_SELECT_TRACES} {where} ORDER BY start_ns DESC, traces.trace_id", parameters
+        numbers = _operation_sets(db, wanted.service or "*", wanted.operation or "*")
+        conditions.append(f"operation_set IN ({','.join(map(str, numbers))})")
+    return conditions, parameters
+
+
+def _operation_sets(db: sqlite3.Connection, service: str, name: str) -> list[int]:
+    """Return the sets that hold an operation with such a service and name."""
+    found = db.execute(
+        "SELECT id FROM operations WHERE service GLOB ? AND name GLOB ?", (as_glob(service), as_glob(name))
+    )
+    wanted = {number for (number,) in found}
+    sets = db.execute("SELECT id, operations FROM operation_sets")
+    return [number for number, members in sets if not wanted.isdisjoint(unpacked(members))]
 
 
 class AttributeSearch:
@@ -127,37 +98,79 @@ class AttributeSearch:
     def __init__(self, db: sqlite3.Connection, wanted: Sequence[AttributeFilter]) -> None:
         self._db = db
         self._wanted = wanted
-        self._resources = {
-            number: decode_attributes(ResourceSpans.FromString(resource).resource.attributes)
-            for number, resource in (db.execute(_SURROUNDINGS) if wanted else ())
-        }
-        self._sql, self._parameters = self._candidates()
+        self._keys = [one.key.encode() for one in wanted]
+        self._read: OrderedDict[int, dict[bytes, list[tuple[wire.WireResource, wire.WireSpan]]]] = OrderedDict()
+        self.batches = frozenset.intersection(*(frozenset(self._candidates(one)) for one in wanted))
+        """The batches that can hold such spans."""
 
-    def matches(self, trace_id: bytes) -> bool:
+    def trace_ids(self) -> set[bytes]:
+        """Return the traces with a part in the candidate batches."""
+        found: set[bytes] = set()
+        for number in self.batches:
+            for (joined,) in self._db.execute("SELECT trace_ids FROM batches WHERE id = ?", (number,)):
+                found.update(joined[at : at + 16] for at in range(0, len(joined), 16))
+        return found
+
+    def matches(self, trace: TraceRow) -> bool:
         """Tell whether a trace has such a span."""
-        if not self._wanted:
-            return True
-        for surroundings, raw in self._db.execute(self._sql, (trace_id, *self._parameters)):
-            own = decode_attributes(SpanMessage.FromString(raw).attributes)
-            attributes = {**self._resources.get(surroundings, {}), **own}
-            if all(one.matches(attributes) for one in self._wanted):
-                return True
-        return False
+        return any(
+            self._has_all(resource, span)
+            for number in unpacked(trace.batches)
+            if number in self.batches
+            for resource, span in self._spans(number).get(trace.trace_id, ())
+        )
 
-    def _candidates(self) -> tuple[str, list[object]]:
-        """Return the statement for spans worth decoding: text is in a span's bytes as it is written."""
-        sql, parameters = "SELECT surroundings, raw FROM spans WHERE trace_id = ?", list[object]()
-        for one in self._wanted:
-            needles = [one.key, one.value] if _is_surely_text(one.value) else [one.key]
-            in_resource = [number for number, attributes in self._resources.items() if one.matches(attributes)]
-            here = " AND ".join("instr(raw, ?) > 0" for _ in needles)
-            sql += f" AND ({here} OR surroundings IN ({','.join(map(str, in_resource))}))"
-            parameters += [needle.encode() for needle in needles]
-        return sql, parameters
+    def _candidates(self, one: AttributeFilter) -> Iterator[int]:
+        listed = """
+        SELECT DISTINCT batch FROM attribute_batches
+        WHERE attribute IN (SELECT id FROM attributes WHERE key = ? AND value GLOB ?)
+        """
+        yield from (batch for (batch,) in self._db.execute(listed, (one.key, as_glob(one.value))))
+        wanted = hashes_of(one.key, one.value)
+        hashed = self._db.execute("SELECT batch, hashes FROM attribute_hashes WHERE key = ?", (one.key,))
+        for batch, hashes in hashed:
+            if wanted is None or not hashes or not wanted.isdisjoint(array("I", hashes)):
+                yield batch
+
+    def _has_all(self, resource: wire.WireResource, span: wire.WireSpan) -> bool:
+        attributes = self._decoded(resource.attributes)
+        attributes.update(self._decoded(span.attributes))
+        return all(one.matches(attributes) for one in self._wanted)
+
+    def _decoded(self, encoded: Sequence[bytes]) -> dict[str, AttributeValue]:
+        """Decode only what can have a wanted key."""
+        pairs = (KeyValue.FromString(one) for one in encoded if any(key in one for key in self._keys))
+        return {pair.key: decode_value(pair.value) for pair in pairs}
+
+    def _spans(self, number: int) -> dict[bytes, list[tuple[wire.WireResource, wire.WireSpan]]]:
+        """Return the spans of a batch by trace; the last few batches are kept, for neighbours in time share them."""
+        if (known := self._read.get(number)) is not None:
+            return known
+        traces: dict[bytes, list[tuple[wire.WireResource, wire.WireSpan]]] = {}
+        for one in wire.read(payload(self._db, number)):
+            for scope_spans in one.scope_spans:
+                for span in scope_spans.spans:
+                    traces.setdefault(span.trace_id, []).append((one.resource, span))
+        self._read[number] = traces
+        if len(self._read) > _MOST_DECODED:
+            self._read.popitem(last=False)
+        return traces
 
 
-def _is_surely_text(value: str) -> bool:
-    """Tell whether only a string attribute can look like this, not a number, a boolean, bytes or a list."""
-    if any(special in value for special in "*?[{") or value in ("true", "false", "null", "nan", "inf", "-inf"):
-        return False
-    return any(letter not in "0123456789abcdefABCDEF+-." for letter in value)
+class OperationSets:
+    """The services that a trace's set of operations stands for."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._services: dict[int, Sequence[str]] = {}
+
+    def services(self, number: int) -> Sequence[str]:
+        """Return the services of a set in alphabetical order."""
+        if (known := self._services.get(number)) is None:
+            members = self._db.execute("SELECT operations FROM operation_sets WHERE id = ?", (number,)).fetchone()
+            named = (
+                self._db.execute("SELECT service FROM operations WHERE id = ?", (one,)).fetchone()
+                for one in (unpacked(members[0]) if members else ())
+            )
+            known = self._services[number] = sorted({row[0] for row in named if row})
+        return known

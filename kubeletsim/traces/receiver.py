@@ -18,12 +18,9 @@ from aiohttp import web
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from kubeletsim.traces.otlp import OTLPError, parse_json_request, parse_request
+from kubeletsim.traces.otlp import OTLPError, parse_json_request
 from kubeletsim.traces.store import TraceStoreError
 from kubeletsim.traces.writer import TraceWriter
 
@@ -79,7 +76,7 @@ async def receiving(
 async def _serving_grpc(writer: TraceWriter, address: Address) -> AsyncIterator[Address]:
     async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
-            return (await _store(writer, parse_request(body))).SerializeToString()
+            return (await _store(writer, body)).SerializeToString()
         except OTLPError as e:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(e))
         except TraceStoreError as e:
@@ -136,15 +133,15 @@ async def _serving_http(writer: TraceWriter, address: Address) -> AsyncIterator[
 
 
 def _traces_endpoint(writer: TraceWriter) -> Callable[[web.Request], Awaitable[web.Response]]:
-    parsers = {_PROTOBUF: parse_request, _JSON: parse_json_request}
-
     async def post_traces(request: web.Request) -> web.Response:
         content_type = request.content_type
-        if content_type not in parsers:
+        if content_type not in (_PROTOBUF, _JSON):
             return _failure(415, _INVALID_ARGUMENT, f"want {_PROTOBUF} or {_JSON}, not {content_type}", _JSON)
         try:
             body = await request.read()
-            return _answer(200, await _store(writer, parsers[content_type](body)), content_type)
+            if content_type == _JSON:
+                body = parse_json_request(body).SerializeToString()
+            return _answer(200, await _store(writer, body), content_type)
         except web.HTTPRequestEntityTooLarge:
             return _failure(413, _RESOURCE_EXHAUSTED, f"more than {_LARGEST_REQUEST_BYTES} bytes", content_type)
         except web.RequestPayloadError as e:  # a body that is not what its Content-Encoding says
@@ -157,9 +154,9 @@ def _traces_endpoint(writer: TraceWriter) -> Callable[[web.Request], Awaitable[w
     return post_traces
 
 
-async def _store(writer: TraceWriter, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
+async def _store(writer: TraceWriter, payload: bytes) -> ExportTraceServiceResponse:
     try:
-        rejected = await writer.add(request.resource_spans)
+        rejected = await writer.add(payload)
     except TraceStoreError as e:
         log.error("spans refused, the sender may try again: %s", e)  # noqa: TRY400  no traceback: the text says it all
         raise

@@ -1,26 +1,35 @@
 """The schema of the store: one SQLite file, recognisable by its application id and version.
 
-    surroundings      resource and scope of spans, as they arrived; shared by many spans
-    operations        a service and a span name; shared by many spans
-    spans             the bytes of each span as they arrived, and the columns that questions are about
-    traces            one row a trace, kept up to date with every span: times, root, error
-    trace_operations  which operations a trace has, for filters by service and span name
+    batches            one row for what was committed together: which traces and span ids are in it
+    payloads           the requests of a batch as they arrived, one after the other, compressed with zlib
+    traces             one row a trace, kept up to date with every batch: times, counts, root, its batches
+    operations         a service and a span name
+    operation_sets     the operations of a trace; traces that do the same share one
+    attributes         a key and a value as text
+    attribute_batches  in which batches a listed attribute occurs
+    attribute_hashes   hashes of the values that are not listed, by key and batch
 
-A span is a duplicate when ids, surroundings and content agree; two different spans with the same ids both stay.
+A span is a duplicate when ids, surroundings and content agree; two different spans with the same ids both stay. Lists
+of numbers and ids are packed: trace ids of 16 bytes, span ids of 8, batches and operations as native 64-bit integers.
 """
 
 APPLICATION_ID = 0x6B_53_54_72  # "kSTr"
-VERSION = 1
+VERSION = 2
 
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 
-CREATE TABLE IF NOT EXISTS surroundings (
+CREATE TABLE IF NOT EXISTS batches (
     id INTEGER PRIMARY KEY,
-    resource BLOB NOT NULL,
-    scope BLOB NOT NULL,
-    UNIQUE (resource, scope)
+    received_ns INTEGER NOT NULL,
+    spans INTEGER NOT NULL,
+    trace_ids BLOB NOT NULL,
+    span_ids BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS payloads (
+    batch INTEGER PRIMARY KEY REFERENCES batches,
+    content BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS operations (
     id INTEGER PRIMARY KEY,
@@ -28,31 +37,37 @@ CREATE TABLE IF NOT EXISTS operations (
     name TEXT NOT NULL,
     UNIQUE (service, name)
 );
-CREATE TABLE IF NOT EXISTS spans (
+CREATE TABLE IF NOT EXISTS operation_sets (
     id INTEGER PRIMARY KEY,
-    trace_id BLOB NOT NULL,
-    span_id BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    surroundings INTEGER NOT NULL REFERENCES surroundings,
-    operation INTEGER NOT NULL REFERENCES operations,
-    start_ns INTEGER NOT NULL,
-    duration_ns INTEGER NOT NULL,
-    error INTEGER NOT NULL,
-    raw BLOB NOT NULL,
-    UNIQUE (trace_id, span_id, checksum)
+    operations BLOB NOT NULL UNIQUE
 );
 CREATE TABLE IF NOT EXISTS traces (
     trace_id BLOB PRIMARY KEY,
     start_ns INTEGER NOT NULL,
     end_ns INTEGER NOT NULL,
-    error INTEGER NOT NULL,
+    spans INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
     root_operation INTEGER REFERENCES operations,
-    root_start_ns INTEGER
+    root_start_ns INTEGER,
+    operation_set INTEGER NOT NULL REFERENCES operation_sets,
+    batches BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS traces_by_start ON traces (start_ns);
-CREATE TABLE IF NOT EXISTS trace_operations (
-    operation INTEGER NOT NULL REFERENCES operations,
-    trace_id BLOB NOT NULL,
-    PRIMARY KEY (operation, trace_id)
+CREATE TABLE IF NOT EXISTS attributes (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (key, value)
+);
+CREATE TABLE IF NOT EXISTS attribute_batches (
+    attribute INTEGER NOT NULL REFERENCES attributes,
+    batch INTEGER NOT NULL REFERENCES batches,
+    PRIMARY KEY (attribute, batch)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attribute_hashes (
+    key TEXT NOT NULL,
+    batch INTEGER NOT NULL REFERENCES batches,
+    hashes BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS attribute_hashes_by_key ON attribute_hashes (key);
 """

@@ -6,6 +6,7 @@ commit, so what is lost is what nobody was told is safe. A `TraceStore` belongs 
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +14,20 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from kubeletsim.traces import query
+from kubeletsim.traces.batch import Batch, Root
+from kubeletsim.traces.commit import Committer
+from kubeletsim.traces.contents import Contents
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import decode_span
-from kubeletsim.traces.rows import Rows
 from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
 from kubeletsim.traces.span import Span
 
 _WAIT_FOR_LOCK_SECONDS = 10.0
-_MOST_REMEMBERED = 10_000
+_FIND_TRACES = "SELECT trace_id FROM traces WHERE trace_id BETWEEN ? AND ? ORDER BY trace_id LIMIT ?"
 
 
 class TraceStoreError(Exception):
@@ -33,17 +36,6 @@ class TraceStoreError(Exception):
 
 class NoTraceStore(TraceStoreError):
     """There is no trace store at that path, or the file there is something else: the path is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A root span that was just stored."""
-
-    trace_id: str
-    service: str
-    name: str
-    duration_ns: int
-    error: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +73,9 @@ class TraceStore:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
         self._db = connection
-        self._surroundings: dict[tuple[bytes, bytes], int] = {}  # ids of rows known to be committed
-        self._operations: dict[tuple[str, str], int] = {}
+        self._committer = Committer(connection)
+        self._contents = Contents(connection)
+        self._operation_sets = query.OperationSets(connection)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -121,49 +114,41 @@ class TraceStore:
 
     def add(self, resource_spans: Iterable[ResourceSpans]) -> AddResult:
         """Store spans in one transaction; when this returns, they are committed."""
-        rows = Rows()
-        rows.add(resource_spans)
-        return self.add_rows(rows)
+        batch = Batch()
+        batch.add(ExportTraceServiceRequest(resource_spans=resource_spans).SerializeToString())
+        return self.add_batch(batch)
 
-    def add_rows(self, rows: Rows) -> AddResult:
-        """Store prepared rows in one transaction: all of them or, on an error, none.
+    def add_batch(self, batch: Batch) -> AddResult:
+        """Store a batch in one transaction: all of it or, on an error, nothing.
 
         Raises:
-            TraceStoreError: the file cannot take them, e.g. because the disk is full.
+            TraceStoreError: the file cannot take it, e.g. because the disk is full.
         """
-        if not rows.spans:
-            return AddResult(0, 0, rows.rejected)
+        if not batch.traces:
+            return AddResult(0, batch.duplicates, batch.rejected)
         with _translated(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                surroundings = [self._surroundings_id(*pair) for pair in rows.surroundings]
-                operations = [self._operation_id(*pair) for pair in rows.operations]
-                before = self._db.total_changes
-                self._db.executemany(query.INSERT_SPAN, query.span_values(rows, surroundings, operations))
-                stored = self._db.total_changes - before
-                self._db.executemany(query.UPSERT_TRACE, query.trace_values(rows, operations))
-                self._db.executemany(query.INSERT_TRACE_OPERATION, query.trace_operations(rows, operations))
+                written = self._committer.write(batch, received_ns=time.time_ns())
                 self._db.execute("COMMIT")
             except BaseException:
+                self._committer.forget()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        self._remember(rows, surroundings, operations)
-        return AddResult(stored, len(rows.spans) - stored, rows.rejected, _roots(rows))
+        return AddResult(written.spans, written.duplicates, written.rejected, batch.roots)
 
     def traces(self, wanted: TraceFilter | None = None) -> Iterator[TraceSummary]:
         """Yield the traces that a filter lets through, newest start first."""
         with _translated(self.path):
-            for trace_id, start_ns, end_ns, service, name in self._matching(wanted or TraceFilter()):
-                spans, errors = self._db.execute(query.COUNT_SPANS, (trace_id,)).fetchone()
-                services = [row[0] for row in self._db.execute(query.SERVICES, (trace_id,))]
-                yield TraceSummary(trace_id.hex(), name or "", service or "", start_ns, end_ns, spans, errors, services)
+            for row in query.matching(self._db, wanted or TraceFilter()):
+                yield self._summary(row)
 
     def trace_ids(self, wanted: TraceFilter | None = None) -> Iterator[str]:
         """Yield the ids of the traces that a filter lets through, newest start first."""
         with _translated(self.path):
-            for trace_id, *_ in self._matching(wanted or TraceFilter()):
-                yield trace_id.hex()
+            for row in query.matching(self._db, wanted or TraceFilter()):
+                yield row.trace_id.hex()
 
     def operations(self) -> list[tuple[str, str]]:
         """Return the pairs of service and span name that have ever arrived, in order."""
@@ -177,7 +162,7 @@ class TraceStore:
             return []
         low, high = bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))
         with _translated(self.path):
-            return [row[0].hex() for row in self._db.execute(query.FIND_TRACES, (low, high, limit))]
+            return [row[0].hex() for row in self._db.execute(_FIND_TRACES, (low, high, limit))]
 
     def spans(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace in the order of their arrival; empty when there is no such trace."""
@@ -190,28 +175,20 @@ class TraceStore:
 
     def resource_spans(self, trace_id: str) -> list[ResourceSpans]:
         """Return a trace as OTLP, with everything that arrived, grouped by resource and scope."""
-        groups: dict[bytes, tuple[ResourceSpans, dict[bytes, ScopeSpans]]] = {}
         with _translated(self.path):
-            for resource, scope, raw in self._db.execute(query.RAW_SPANS, (bytes.fromhex(trace_id),)):
-                if resource not in groups:
-                    groups[resource] = ResourceSpans.FromString(resource), {}
-                resource_spans, scopes = groups[resource]
-                if scope not in scopes:
-                    scopes[scope] = resource_spans.scope_spans.add()
-                    scopes[scope].MergeFromString(scope)
-                scopes[scope].spans.append(SpanMessage.FromString(raw))
-        return [resource_spans for resource_spans, _ in groups.values()]
+            return self._contents.resource_spans(bytes.fromhex(trace_id))
 
-    def _matching(self, wanted: TraceFilter) -> Iterator[query.Match]:
-        sql, parameters = query.matching(wanted)
-        search = query.AttributeSearch(self._db, wanted.attributes)
-        left = wanted.limit
-        for row in self._db.execute(sql, parameters):
-            if left == 0:
-                return
-            if search.matches(row[0]):
-                yield row
-                left = None if left is None else left - 1
+    def _summary(self, row: query.TraceRow) -> TraceSummary:
+        return TraceSummary(
+            trace_id=row.trace_id.hex(),
+            root_name=row.root_name or "",
+            root_service=row.root_service or "",
+            start_ns=row.start_ns,
+            end_ns=row.end_ns,
+            spans=row.spans,
+            errors=row.errors,
+            services=self._operation_sets.services(row.operation_set),
+        )
 
     @classmethod
     def _opened(cls, path: Path, *, mode: str) -> Self:
@@ -248,36 +225,11 @@ class TraceStore:
             raise NoTraceStore(f"{self.path}: not a trace store")
         if version > VERSION:
             raise TraceStoreError(f"{self.path}: written by a newer kubeletsim (format {version}, known {VERSION})")
-
-    def _surroundings_id(self, resource: bytes, scope: bytes) -> int:
-        known = self._surroundings.get((resource, scope))
-        return (
-            self._id(query.INSERT_SURROUNDINGS, query.FIND_SURROUNDINGS, (resource, scope)) if known is None else known
-        )
-
-    def _operation_id(self, service: str, name: str) -> int:
-        known = self._operations.get((service, name))
-        return self._id(query.INSERT_OPERATION, query.FIND_OPERATION, (service, name)) if known is None else known
-
-    def _id(self, insert: str, find: str, key: tuple[bytes, bytes] | tuple[str, str]) -> int:
-        self._db.execute(insert, key)
-        return int(self._db.execute(find, key).fetchone()[0])
-
-    def _remember(self, rows: Rows, surroundings: Sequence[int], operations: Sequence[int]) -> None:
-        """Keep the ids of what is committed now; a rolled back id must never be remembered."""
-        for cache in (self._surroundings, self._operations):
-            if len(cache) > _MOST_REMEMBERED:
-                cache.clear()
-        self._surroundings.update(zip(rows.surroundings, surroundings, strict=True))
-        self._operations.update(zip(rows.operations, operations, strict=True))
-
-
-def _roots(rows: Rows) -> list[Root]:
-    return [
-        Root(span.trace_id.hex(), *rows.operations[span.operation], span.duration_ns, span.error)
-        for span in rows.spans
-        if span.root
-    ]
+        if 0 < version < VERSION:
+            raise TraceStoreError(
+                f"{self.path}: written by an older kubeletsim (format {version}, this one has {VERSION}); "
+                "export it with that one, or collect into another file"
+            )
 
 
 @contextmanager

@@ -9,19 +9,21 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
-
-from kubeletsim.traces.rows import Rows
-from kubeletsim.traces.store import Root, TraceStore, TraceStoreError
+from kubeletsim.traces.batch import Batch, Root
+from kubeletsim.traces.otlp import OTLPError
+from kubeletsim.traces.store import TraceStore, TraceStoreError
 
 _MOST_REQUESTS_WAITING = 64
+_MOST_BYTES_WAITING = 32 << 20
+_ENOUGH_FOR_A_BATCH_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
 class _Request:
-    resource_spans: Sequence[ResourceSpans]
+    payload: bytes
     answer: asyncio.Future[int]
     rejected: int = 0
+    error: OTLPError | None = None
 
 
 class TraceWriter:
@@ -31,32 +33,45 @@ class TraceWriter:
         self._store = store
         self._on_roots = on_roots
         self._waiting: asyncio.Queue[_Request] = asyncio.Queue(_MOST_REQUESTS_WAITING)
+        self._bytes_waiting = 0
+        self._room = asyncio.Condition()
 
-    async def add(self, resource_spans: Sequence[ResourceSpans]) -> int:
-        """Store the spans of one request; return, once they are committed, how many were refused for bad ids.
+    async def add(self, payload: bytes) -> int:
+        """Store the spans of an encoded request; return, once they are committed, how many were refused for bad ids.
 
         Raises:
+            OTLPError: the bytes are no such request.
             TraceStoreError: nothing of this request was stored.
         """
-        request = _Request(resource_spans, asyncio.get_running_loop().create_future())
-        await self._waiting.put(request)
-        return await request.answer
+        request = _Request(payload, asyncio.get_running_loop().create_future())
+        async with self._room:
+            await self._room.wait_for(lambda: self._bytes_waiting < _MOST_BYTES_WAITING)
+            self._bytes_waiting += len(payload)
+        try:
+            await self._waiting.put(request)
+            return await request.answer
+        finally:
+            self._bytes_waiting -= len(payload)
+            async with self._room:
+                self._room.notify_all()
 
     async def run(self) -> None:
         """Commit what comes in; never returns."""
         while True:
-            batch = [await self._waiting.get()]
-            while not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
+            requests = [await self._waiting.get()]
+            size = len(requests[0].payload)
+            while not self._waiting.empty() and size < _ENOUGH_FOR_A_BATCH_BYTES:
+                requests.append(self._waiting.get_nowait())
+                size += len(requests[-1].payload)
             # Shielded: a cancelled writer must not leave the thread alone with a connection that is about to be closed.
-            commit = asyncio.get_running_loop().run_in_executor(None, self._commit, batch)
+            commit = asyncio.get_running_loop().run_in_executor(None, self._commit, requests)
             try:
                 await asyncio.shield(commit)
             except asyncio.CancelledError:
                 await commit
                 raise
             finally:
-                for _ in batch:
+                for _ in requests:
                     self._waiting.task_done()
             if self._on_roots and (roots := commit.result()):
                 self._on_roots(roots)
@@ -65,29 +80,32 @@ class TraceWriter:
         """Wait until everything that was added has been answered."""
         await self._waiting.join()
 
-    def _commit(self, batch: Sequence[_Request]) -> Sequence[Root]:
-        rows = Rows()
-        for request in batch:
-            request.rejected = rows.add(request.resource_spans)
+    def _commit(self, requests: Sequence[_Request]) -> Sequence[Root]:
+        batch = Batch()
+        for request in requests:
+            try:
+                request.rejected = batch.add(request.payload)
+            except OTLPError as e:
+                request.error = e
+        roots: Sequence[Root] = ()
+        error = None
         try:
-            result = self._store.add_rows(rows)
+            roots = self._store.add_batch(batch).roots
         except TraceStoreError as e:
-            for request in batch:
-                _answer(request, e)
-            return ()
-        for request in batch:
-            _answer(request, None)
-        return result.roots
+            error = e
+        for request in requests:
+            _answer(request, request.error or error)
+        return roots
 
 
-def _answer(request: _Request, error: TraceStoreError | None) -> None:
+def _answer(request: _Request, error: OTLPError | TraceStoreError | None) -> None:
     def settle() -> None:
         if request.answer.done():  # its sender has gone
             return
         if error is None:
             request.answer.set_result(request.rejected)
         else:
-            request.answer.set_exception(TraceStoreError(str(error)))
+            request.answer.set_exception(type(error)(str(error)))
 
     request.answer.get_loop().call_soon_threadsafe(settle)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
@@ -86,3 +87,8 @@ def resource_spans(*spans: SpanMessage, service: str = "kubelet", **resource: st
         message.resource.attributes.add(key=key).value.string_value = value
     message.scope_spans.add(spans=spans).scope.name = "k8s.io/kubernetes/pkg/kubelet"
     return message
+
+
+def payload(*messages: ResourceSpans) -> bytes:
+    """Return an encoded request."""
+    return ExportTraceServiceRequest(resource_spans=messages).SerializeToString()

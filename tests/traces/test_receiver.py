@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import os
 import socket
 import sqlite3
 import threading
@@ -24,9 +25,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from kubeletsim.base.telemetry import TracingSettings, open_telemetry
+from kubeletsim.traces.batch import Batch
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.receiver import Address, ListenError, receiving
-from kubeletsim.traces.rows import Rows
 from kubeletsim.traces.store import AddResult, TraceStore
 from kubeletsim.traces.writer import writing_to
 from tests.fakes.traces import resource_spans, span_message
@@ -193,7 +194,7 @@ async def test_http_has_one_path_and_one_method(receiver: Running) -> None:
 
 
 async def test_a_store_that_is_full_asks_senders_to_try_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    large = request(resource_spans(span_message(text="x" * 100_000)))
+    large = request(resource_spans(span_message(text=os.urandom(50_000).hex())))
     with TraceStore.create(tmp_path / "traces.db") as store:
         pages = store._db.execute("PRAGMA page_count").fetchone()[0]
         store._db.execute(f"PRAGMA max_page_count = {pages + 5}")
@@ -247,10 +248,10 @@ class SlowStore(TraceStore):
         self.committing = threading.Event()
         self.go_on = threading.Event()
 
-    def add_rows(self, rows: Rows) -> AddResult:
+    def add_batch(self, batch: Batch) -> AddResult:
         self.committing.set()
         self.go_on.wait(10)
-        return super().add_rows(rows)
+        return super().add_batch(batch)
 
 
 async def test_what_is_under_way_at_the_end_is_stored_and_answered(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
+from kubeletsim.traces.batch import Root
 from kubeletsim.traces.filters import TraceFilter, parse_attribute
 from kubeletsim.traces.schema import VERSION
-from kubeletsim.traces.store import AddResult, NoTraceStore, Root, TraceStore, TraceStoreError
+from kubeletsim.traces.store import AddResult, NoTraceStore, TraceStore, TraceStoreError
 from tests.fakes.traces import MS, START_NS, resource_spans, span_message
 from tests.strategies import otlp_resource_spans
 
@@ -154,6 +155,45 @@ def test_filters_find_what_they_say(store: TraceStore) -> None:
     assert ids(store, attributes=[parse_attribute("k8s.pod.name=web-1"), parse_attribute("count=7")]) == []
 
 
+def test_an_attribute_with_many_values_is_found(store: TraceStore) -> None:
+    spans = (span_message(trace=number, span=number, id=f"id-{number}", n=number) for number in range(1, 500))
+    store.add([resource_spans(*spans)])
+
+    assert ids(store, attributes=[parse_attribute("id=id-77")]) == [77]
+    assert ids(store, attributes=[parse_attribute("id=id-7?")]) == list(range(70, 80))
+    assert ids(store, attributes=[parse_attribute("n=77")]) == [77]
+    assert ids(store, attributes=[parse_attribute("id=id-500")]) == []
+
+
+def test_an_attribute_is_found_among_more_batches_than_are_looked_up_one_by_one(store: TraceStore) -> None:
+    for number in range(1, 80):
+        store.add([resource_spans(span_message(trace=number, start_ms=number, pod=f"web-{number % 2}", n=number))])
+
+    assert ids(store, attributes=[parse_attribute("pod=web-*")], limit=3) == [79, 78, 77]
+    assert ids(store, attributes=[parse_attribute("pod=web-0")], limit=2) == [78, 76]
+    assert ids(store, attributes=[parse_attribute("pod=web-0"), parse_attribute("n=4")]) == [4]
+
+
+def test_a_part_that_comes_again_with_something_new_adds_only_that(store: TraceStore) -> None:
+    one, two, three = (span_message(span=number, parent=number - 1) for number in (1, 2, 3))
+    store.add([resource_spans(one, two)])
+    result = store.add([resource_spans(two, three)])
+
+    assert (result.stored, result.duplicates) == (1, 1)
+    assert [span.span_id[-1] for span in store.spans(trace_id(1))] == ["1", "2", "3"]
+    assert [summary.spans for summary in store.traces()] == [3]
+
+
+def test_a_writer_that_was_started_again_knows_what_came_before(store: TraceStore) -> None:
+    request = [resource_spans(span_message(pod="web"))]
+    store.add(request)
+    with TraceStore.create(store.path) as again:
+        assert again.add(request).duplicates == 1
+        again.add([resource_spans(span_message(trace=2, pod="web"))])
+
+        assert ids(again, attributes=[parse_attribute("pod=web")]) == [1, 2]
+
+
 def test_an_id_is_found_by_its_beginning(store: TraceStore) -> None:
     for number in (0xAB << 120, (0xAB << 120) + 1, 0xCD << 120):
         store.add([resource_spans(span_message(trace=number))])
@@ -200,11 +240,11 @@ def test_a_failed_transaction_leaves_nothing_behind_and_the_next_one_works(tmp_p
         pages = store._db.execute("PRAGMA page_count").fetchone()[0]
         store._db.execute(f"PRAGMA max_page_count = {pages + 5}")  # a full disk
         with pytest.raises(TraceStoreError, match=r"traces\.db: database or disk is full"):
-            store.add([resource_spans(span_message(text="x" * 100_000))])
+            store.add([resource_spans(span_message(text=os.urandom(50_000).hex()))])
         assert list(store.trace_ids()) == []
 
         store._db.execute("PRAGMA max_page_count = 1000000")
-        store.add([resource_spans(span_message(text="x" * 100_000))])
+        store.add([resource_spans(span_message(text=os.urandom(50_000).hex()))])
         assert len(list(store.trace_ids())) == 1
 
 
@@ -241,6 +281,15 @@ def test_a_store_of_a_newer_program_is_refused(store: TraceStore) -> None:
 
     with pytest.raises(TraceStoreError, match="written by a newer kubeletsim"):
         TraceStore.open(store.path)
+
+
+def test_a_store_of_an_older_program_is_refused(store: TraceStore) -> None:
+    store._db.execute("PRAGMA user_version = 1")
+    store.close()
+
+    for way in (TraceStore.open, TraceStore.create):
+        with pytest.raises(TraceStoreError, match=r"written by an older kubeletsim .format 1, this one has 2.; export"):
+            way(store.path)
 
 
 def test_a_damaged_store_is_an_error_with_its_name(store: TraceStore) -> None:
