@@ -76,14 +76,28 @@ def service_name(resource: Resource) -> str:
     return UNKNOWN_SERVICE
 
 
+def decode_spans(resource_spans: Iterable[ResourceSpans]) -> Iterator[Span]:
+    """Turn messages into values; spans of one resource share its attributes."""
+    for one in resource_spans:
+        service, resource = service_name(one.resource), decode_attributes(one.resource.attributes)
+        for scope_spans in one.scope_spans:
+            scope = (scope_spans.scope.name, scope_spans.scope.version)
+            yield from (_decoded(message, service, resource, *scope) for message in scope_spans.spans)
+
+
 def decode_span(message: SpanMessage, *, resource: Resource, scope: InstrumentationScope) -> Span:
-    """Turn a span message and its surroundings into a value."""
+    """Turn one span message and its surroundings into a value; `decode_spans` is quicker for many."""
+    service, attributes = service_name(resource), decode_attributes(resource.attributes)
+    return _decoded(message, service, attributes, scope.name, scope.version)
+
+
+def _decoded(message: SpanMessage, service: str, resource: Attributes, scope: str, scope_version: str) -> Span:
     return Span(
         trace_id=message.trace_id.hex(),
         span_id=message.span_id.hex(),
         parent_span_id=message.parent_span_id.hex(),
         name=message.name,
-        service=service_name(resource),
+        service=service,
         start_ns=message.start_time_unix_nano,
         end_ns=message.end_time_unix_nano,
         kind=_KINDS.get(message.kind, "UNSPECIFIED"),
@@ -92,9 +106,9 @@ def decode_span(message: SpanMessage, *, resource: Resource, scope: Instrumentat
         attributes=decode_attributes(message.attributes),
         events=[Event(e.name, e.time_unix_nano, decode_attributes(e.attributes)) for e in message.events],
         links=[Link(m.trace_id.hex(), m.span_id.hex(), decode_attributes(m.attributes)) for m in message.links],
-        scope=scope.name,
-        scope_version=scope.version,
-        resource=decode_attributes(resource.attributes),
+        scope=scope,
+        scope_version=scope_version,
+        resource=resource,
         flags=message.flags,
         trace_state=message.trace_state,
     )
@@ -107,6 +121,8 @@ def decode_attributes(pairs: Iterable[KeyValue]) -> Attributes:
 
 def decode_value(value: AnyValue) -> AttributeValue:
     """Turn an AnyValue into what it stands for; None when it holds nothing."""
+    if text := value.string_value:  # nearly always
+        return text
     which = value.WhichOneof("value")
     if which == "array_value":
         return [decode_value(item) for item in value.array_value.values]

@@ -22,7 +22,7 @@ from kubeletsim.traces.batch import Batch, Root
 from kubeletsim.traces.commit import Committer
 from kubeletsim.traces.contents import Contents
 from kubeletsim.traces.filters import TraceFilter
-from kubeletsim.traces.otlp import decode_span
+from kubeletsim.traces.otlp import decode_spans
 from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
 from kubeletsim.traces.span import Span
 
@@ -166,12 +166,7 @@ class TraceStore:
 
     def spans(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace in the order of their arrival; empty when there is no such trace."""
-        return [
-            decode_span(span, resource=resource_spans.resource, scope=scope_spans.scope)
-            for resource_spans in self.resource_spans(trace_id)
-            for scope_spans in resource_spans.scope_spans
-            for span in scope_spans.spans
-        ]
+        return list(decode_spans(self.resource_spans(trace_id)))
 
     def resource_spans(self, trace_id: str) -> list[ResourceSpans]:
         """Return a trace as OTLP, with everything that arrived, grouped by resource and scope."""
