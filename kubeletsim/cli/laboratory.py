@@ -7,6 +7,7 @@ directory, on free ports; manifests are copied into the static pod directory; wh
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
@@ -264,7 +265,7 @@ def _state(status: Mapping[str, Any]) -> str:
 
 
 def _explain(lab: Laboratory, console: Console) -> None:
-    ports, command = lab.ports, "kubeletsim"
+    ports, command = lab.ports, _own_command()
     console.print(
         f"""
 The pod's start in a browser: [bold]http://127.0.0.1:{ports.page}/trace/{_trace_of_start(lab)}[/]
@@ -277,3 +278,9 @@ Everything goes on until Ctrl-C. In another terminal:
 OTLP gRPC on 127.0.0.1:{ports.otlp_grpc}, HTTP on 127.0.0.1:{ports.otlp_http}; CRI on unix://{lab.socket}
 Logs in {lab.root}"""
     )
+
+
+def _own_command() -> str:
+    """Return how to call us again from here: inside a virtual environment that is not active, by path."""
+    called = Path(sys.argv[0])
+    return os.path.relpath(called) if called.name == "kubeletsim" else "kubeletsim"
