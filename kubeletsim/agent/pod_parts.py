@@ -12,6 +12,7 @@ from typing import Self
 from lightkube.models.core_v1 import Pod
 
 from kubeletsim.agent.foundation import Foundation
+from kubeletsim.model.pod import FILE_SOURCE, HTTP_SOURCE
 from kubeletsim.model.runtime import ContainerID
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import GenericPLEG
@@ -23,7 +24,7 @@ from kubeletsim.pods.housekeeping import Housekeeper
 from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.runtime_sync import RuntimeSync
-from kubeletsim.pods.sources import FileSource, PodConfig
+from kubeletsim.pods.sources import FileSource, PodConfig, URLSource
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
 from kubeletsim.pods.sync import PodSync
@@ -32,8 +33,7 @@ from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
 from kubeletsim.upkeep.runtime_state import RuntimeState
 
-FILE_SOURCE = "file"
-
+Source = FileSource | URLSource
 RemoveContainer = Callable[[ContainerID], Awaitable[None]]
 
 
@@ -59,7 +59,7 @@ class PodParts:
     """What runs pods."""
 
     config: PodConfig
-    sources: dict[str, FileSource]
+    sources: dict[str, Source]
     pods: PodManager
     statuses: StatusManager
     workers: PodWorkers
@@ -124,6 +124,7 @@ class PodParts:
             pleg_events=watching.pleg.events,
             observed=watching.cache,
             pods=pods,
+            statuses=statuses,
             workers=workers,
             queue=queue,
             deletor=deletor,
@@ -157,19 +158,30 @@ class PodParts:
         }
 
 
-def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, FileSource]]:
-    path = base.config.staticPodPath
-    config = PodConfig([FILE_SOURCE] if path else [], clock=base.clock, record=base.record)
-    if not path:
-        return config, {}
-    source = FileSource(
-        Path(path),
-        node_name=base.facts.name,
-        publish=config.publisher(FILE_SOURCE),
-        check_frequency_seconds=base.config.fileCheckFrequency.seconds,
-        rng=base.rng,
-    )
-    return config, {FILE_SOURCE: source}
+def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
+    """Build the sources that are configured; without any, `PodConfig` has nothing to wait for."""
+    path, url = base.config.staticPodPath, base.config.staticPodURL
+    names = [name for name, place in ((FILE_SOURCE, path), (HTTP_SOURCE, url)) if place]
+    config = PodConfig(names, clock=base.clock, record=base.record)
+    sources: dict[str, Source] = {}
+    if path:
+        sources[FILE_SOURCE] = FileSource(
+            Path(path),
+            node_name=base.facts.name,
+            publish=config.publisher(FILE_SOURCE),
+            check_frequency_seconds=base.config.fileCheckFrequency.seconds,
+            rng=base.rng,
+        )
+    if url:
+        sources[HTTP_SOURCE] = URLSource(
+            url,
+            headers=base.config.staticPodURLHeader,
+            node_name=base.facts.name,
+            publish=config.publisher(HTTP_SOURCE),
+            check_frequency_seconds=base.config.httpCheckFrequency.seconds,
+            rng=base.rng,
+        )
+    return config, sources
 
 
 def _build_runtime_sync(

@@ -1,6 +1,6 @@
 """Pods as a kubelet reads them, on lightkube's structs: identity, restarts, resources, defaults, validation, JSON."""
 
-from kubeletsim.model.pod.decode import decode_pod, pod_json
+from kubeletsim.model.pod.decode import check_type, decode_pod, pod_json
 from kubeletsim.model.pod.defaults import set_defaults
 from kubeletsim.model.pod.identity import (
     API_SOURCE,
@@ -66,6 +66,7 @@ __all__ = [
     "RestartRuleAction",
     "all_containers",
     "annotations",
+    "check_type",
     "container_amounts",
     "container_field_path",
     "container_hash",

@@ -1,4 +1,4 @@
-"""One manifest of a static pod: from its text to a pod with defaults, name, namespace, UID and annotations.
+"""Manifests of static pods: from their text to pods with defaults, name, namespace, UID and annotations.
 
 The UID is a hash of the decoded object, the node and the place it came from, so that the same manifest on the same node
 keeps its UID over restarts and any edit gives another pod. Comments and formatting are no edit.
@@ -16,6 +16,7 @@ from kubeletsim.model.pod import (
     CONFIG_HASH_ANNOTATION,
     FILE_SOURCE,
     annotations,
+    check_type,
     decode_pod,
     metadata,
     pod_uid,
@@ -46,6 +47,30 @@ def decode_manifest(content: bytes, *, node_name: str, source: str, location: st
         ManifestError: what is wrong, with the path inside the manifest.
     """
     return static_pod(parse_document(content), node_name=node_name, source=source, location=location)
+
+
+def decode_manifests(content: bytes, *, node_name: str, source: str, location: str) -> list[Pod]:
+    """Return the static pods that a Pod or a PodList describes; see `decode_manifest`.
+
+    Raises:
+        ManifestError: something in it cannot be used; then none of its pods are, as upstream.
+    """
+    document = parse_document(content)
+    if not isinstance(document, dict) or document.get("kind") != "PodList":
+        return [static_pod(document, node_name=node_name, source=source, location=location)]
+    check_type(document, kind="PodList")
+    items = document.get("items") or []
+    if not isinstance(items, list):
+        raise ManifestError("items: must be a list of pods")
+    pods = []
+    for number, item in enumerate(items):
+        # Items of a typed list go without apiVersion and kind, and what they may say there is not looked at.
+        typed = {**item, "apiVersion": "v1", "kind": "Pod"} if isinstance(item, dict) else item
+        try:
+            pods.append(static_pod(typed, node_name=node_name, source=source, location=location))
+        except ManifestError as error:
+            raise ManifestError(f"items[{number}]: {error}") from error
+    return pods
 
 
 def parse_document(content: bytes) -> Any:
