@@ -41,7 +41,7 @@ from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.reasons import ReasonCache
 from kubeletsim.pods.requests import NodeFacts, plan_pod_files
 from kubeletsim.pods.runtime_sync import RuntimeSync
-from kubeletsim.pods.status import TERMINAL_PHASES, compute_pod_status
+from kubeletsim.pods.status import DEADLINE_REASON, TERMINAL_PHASES, compute_pod_status
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
 
@@ -99,7 +99,7 @@ class PodSync:
         runtime_name: as the runtime's Version gives it; the scheme of container ids.
         network_errors: why pods on the pod network cannot start now; empty when they can.
         tracer: of scope SCOPE.
-        record: takes NetworkNotReady, FailedMount and FailedKillPod.
+        record: takes NetworkNotReady, FailedMount, FailedKillPod and DeadlineExceeded.
         registry: gets kubelet_pod_start_duration_seconds and kubelet_pod_worker_start_duration_seconds.
     """
 
@@ -238,7 +238,7 @@ class PodSync:
             self._reasons.forget(pod_uid(pod))
 
     def _compute_status(self, pod: Pod, observed: ObservedPod, *, terminal: bool) -> PodStatus:
-        return compute_pod_status(
+        status = compute_pod_status(
             pod,
             observed,
             previous=self._statuses.get(pod_uid(pod)),
@@ -248,6 +248,9 @@ class PodSync:
             host_ips=self._node.host_ips,
             runtime_name=self._runtime_name,
         )
+        if status.reason == DEADLINE_REASON:  # once for each look at the pod, as upstream
+            self._record(pod_event(pod, DEADLINE_REASON, status.message or ""))
+        return status
 
     @staticmethod
     def _ended(status: PodStatus, status_fn: StatusFn | None) -> PodStatus:

@@ -24,6 +24,8 @@ from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.housekeeping import Housekeeper
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.sources import PodConfig, PodOp, PodUpdate
+from kubeletsim.pods.status import is_past_deadline
+from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.sync import UpdateType
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
@@ -60,12 +62,13 @@ class SyncLoop:
         pleg_events: what happened in the runtime.
         observed: the PLEG's cache.
         pods: where the wanted pods are kept.
+        statuses: since when each of them is active.
         workers: who does the work.
         queue: who is due.
         deletor: removes dead containers.
         housekeeper: cleans up.
         runtime_errors: why nothing may be done now; empty when all is well.
-        clock: its monotonic time.
+        clock: its monotonic time; its wall clock ends deadlines.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class SyncLoop:
         pleg_events: asyncio.Queue[PodLifecycleEvent],
         observed: CachedPods,
         pods: PodManager,
+        statuses: StatusManager,
         workers: PodWorkers,
         queue: WorkQueue,
         deletor: ContainerDeletor,
@@ -88,6 +92,7 @@ class SyncLoop:
         self._pleg_events = pleg_events
         self._observed = observed
         self._pods = pods
+        self._statuses = statuses
         self._workers = workers
         self._queue = queue
         self._deletor = deletor
@@ -211,8 +216,16 @@ class SyncLoop:
     def _sync_due_pods(self) -> None:
         due = self._queue.take_due()
         for pod in self._pods.pods():
-            if pod_uid(pod) in due:
+            if pod_uid(pod) in due or self._is_overdue(pod):
                 self._workers.update_pod(UpdateType.SYNC, pod=pod)
+
+    def _is_overdue(self, pod: Pod) -> bool:
+        """Tell whether a pod that has passed its deadline has not been told to end yet; its next sync will find out."""
+        uid = pod_uid(pod)
+        if self._workers.is_going_down(uid):
+            return False
+        status = self._statuses.get(uid)
+        return is_past_deadline(pod, started=status.startTime if status else None, now=self._clock.now())
 
     async def _housekeep(self) -> None:
         started = self._clock.monotonic()

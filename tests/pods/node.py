@@ -143,6 +143,7 @@ class Node:
             pleg_events=self.pleg.events,
             observed=self.cache,
             pods=self.pods,
+            statuses=self.statuses,
             workers=self.workers,
             queue=queue,
             deletor=self.deletor,

@@ -21,6 +21,7 @@ from kubeletsim.pods.status.conditions import pod_conditions
 from kubeletsim.pods.status.containers import ContainerKind, ProbeView, WaitingReason, container_statuses
 from kubeletsim.pods.status.phase import TERMINAL_PHASES, Phase, pod_phase
 
+DEADLINE_REASON = "DeadlineExceeded"
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -62,7 +63,7 @@ def compute_pod_status(
     init, regular, ephemeral = statuses_of("init"), statuses_of("regular"), statuses_of("ephemeral")
     phase = pod_phase(pod, [*regular, *init], terminal=terminal, initialized=_is_initialized(pod, observed))
     started = old.startTime or time
-    phase, reason, message = _outcome(phase, old, overdue=_is_overdue(pod, started=started, now=now))
+    phase, reason, message = _outcome(phase, old, overdue=is_past_deadline(pod, started=started, now=now))
     ips = _pod_ips(pod, observed, old, host_ips=host_ips)
     return PodStatus(
         phase=phase,
@@ -105,13 +106,25 @@ def failed_status(pod: Pod, *, reason: str, message: str, previous: PodStatus | 
     )
 
 
+def is_past_deadline(pod: Pod, *, started: datetime | None, now: float) -> bool:
+    """Tell whether a pod has been active for its activeDeadlineSeconds (pkg/kubelet/active_deadline.go).
+
+    Args:
+        pod: whose spec may set the deadline.
+        started: its status' startTime; None for a pod that this node has not looked at yet.
+        now: Unix seconds.
+    """
+    deadline = spec(pod).activeDeadlineSeconds
+    return deadline is not None and started is not None and now - started.timestamp() >= deadline
+
+
 def _outcome(phase: Phase, old: PodStatus, *, overdue: bool) -> tuple[Phase, str | None, str | None]:
     """Return phase, reason and message after what was said before and the pod's deadline have had their say."""
     for ended in TERMINAL_PHASES:
         if old.phase == ended and phase not in TERMINAL_PHASES:
             phase = ended  # what has ended does not begin again under the same UID
     if overdue and phase not in TERMINAL_PHASES:
-        return "Failed", "DeadlineExceeded", DEADLINE_MESSAGE
+        return "Failed", DEADLINE_REASON, DEADLINE_MESSAGE
     return (phase, old.reason, old.message) if old.phase == phase else (phase, None, None)
 
 
@@ -122,11 +135,6 @@ def _is_initialized(pod: Pod, observed: ObservedPod) -> bool:
     return sandbox is not None and any(
         status.name in names and status.created_at >= sandbox.created_at for status in observed.containers
     )
-
-
-def _is_overdue(pod: Pod, *, started: datetime, now: float) -> bool:
-    deadline = spec(pod).activeDeadlineSeconds
-    return deadline is not None and now - started.timestamp() >= deadline
 
 
 def _pod_ips(pod: Pod, observed: ObservedPod, old: PodStatus, *, host_ips: Sequence[str]) -> tuple[str, ...]:
