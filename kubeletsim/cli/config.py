@@ -21,19 +21,22 @@ _CONFIG_DIR = Annotated[
 def check(context: typer.Context, file: _FILE, config_dir: _CONFIG_DIR = None) -> None:
     """Name everything wrong with a configuration, one line a fault; silent warnings of a kubelet count as faults.
 
+    What only a node without an API server refuses is a note: the file does not say which node it is for.
     Further arguments are the kubelet's flags, such as --port=10250.
     """
     from kubeletsim.config.flags import parse_flags, split_arguments
     from kubeletsim.config.load import check as find_faults
 
     flags = parse_flags(split_arguments(context.args))
-    has_api_client = True if flags.kubelet.kubeconfig else None
-    faults = find_faults(file, config_dir=config_dir, flags=flags.config, has_api_client=has_api_client)
+    faults = find_faults(file, config_dir=config_dir, flags=flags.config)
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:
         raise typer.Exit(2)
-    print(f"{file}: nothing wrong")
+    print(f"{file}: nothing wrong", flush=True)
+    if flags.kubelet.kubeconfig is None:
+        for fault in find_faults(file, config_dir=config_dir, flags=flags.config, has_api_client=False):
+            print(f"note: {fault}", file=sys.stderr)
 
 
 @app.command(context_settings=_TAKES_FLAGS)

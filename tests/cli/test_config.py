@@ -38,6 +38,26 @@ def test_a_check_names_every_fault_one_a_line_and_ends_with_two(tmp_path: Path) 
     ]
 
 
+def test_a_check_notes_what_a_node_without_an_api_server_refuses(tmp_path: Path) -> None:
+    file = tmp_path / "kubelet.yaml"
+    file.write_text(HEAD)
+
+    alone, joined = run("check", file), run("check", file, "--kubeconfig=/etc/kubernetes/kubelet.conf")
+
+    assert (alone.returncode, alone.stdout) == (0, f"{file}: nothing wrong\n")
+    assert alone.stderr.splitlines() == [
+        (
+            f"note: {file}: authentication.webhook.enabled: true: must be false without --kubeconfig: "
+            "there is no API server to ask about tokens"
+        ),
+        (
+            f'note: {file}: authorization.mode: "Webhook": must be AlwaysAllow without --kubeconfig: '
+            "there is no API server to ask for permission"
+        ),
+    ]
+    assert (joined.returncode, joined.stdout, joined.stderr) == (0, f"{file}: nothing wrong\n", "")
+
+
 @pytest.mark.parametrize("command", ["check", "show"])
 @pytest.mark.parametrize("case", ["missing", "directory", "not YAML", "empty", "another kind", "unknown flag"])
 def test_what_cannot_be_used_gets_a_line_and_no_traceback(tmp_path: Path, command: str, case: str) -> None:
