@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from kubeletsim.traces.filters import TraceFilter
+from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore, TraceStoreError
 from kubeletsim.traces.web import questions
 from kubeletsim.traces.web.parameters import ParameterError, trace_filter
@@ -30,6 +31,8 @@ def add_routes(app: web.Application, reader: StoreReader) -> None:
     get(f"{base}/compare", functools.partial(_compare, reader))
     get(f"{base}/traces/{{id}}", functools.partial(_trace, reader))
     get(f"{base}/traces/{{id}}/critical-path", functools.partial(_path, reader))
+    get(f"{base}/traces/{{id}}/operations", functools.partial(_trace_operations, reader))
+    get(f"{base}/traces/{{id}}/otlp", functools.partial(_otlp, reader))
     get(f"{base}/traces/{{id}}/search", functools.partial(_search, reader))
     get(f"{base}/traces/{{id}}/spans/{{span}}", functools.partial(_span, reader))
     get(f"{base}/traces/{{id}}/spans/{{span}}/linked-from", functools.partial(_linked_from, reader))
@@ -78,6 +81,18 @@ async def _trace(reader: StoreReader, request: web.Request) -> web.Response:
 async def _path(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
     return _found(await reader.ask(lambda store: questions.path(store, trace_id)), f"no trace {trace_id}")
+
+
+async def _trace_operations(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id = trace_id_of(request)
+    return web.json_response(await reader.ask(lambda store: questions.trace_operations(store, trace_id)))
+
+
+async def _otlp(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id = trace_id_of(request)
+    return web.Response(
+        text=await reader.ask(lambda store: to_json(store.resource_spans(trace_id))), content_type="application/json"
+    )
 
 
 async def _search(reader: StoreReader, request: web.Request) -> web.Response:

@@ -1,9 +1,10 @@
 """The questions: what the API asks of a store, in a reader's thread. Each returns a document."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_path, diff_traces
+from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_path, diff_traces, operation_statistics
 from kubeletsim.traces.filters import TraceFilter, text_of
 from kubeletsim.traces.otlp import decode_span
 from kubeletsim.traces.span import Span
@@ -13,12 +14,24 @@ from kubeletsim.traces.web import documents
 from kubeletsim.traces.web.outline import outline
 
 MOST_LINKED = 20
+MOST_SPANS_LOOKED_AT = 500
+"""Of larger traces the list does not say what they are about; it has to be quick."""
+_SUBJECTS = ("k8s.pod.name", "k8s.pod", "http.target", "url.path", "http.route")
 _STEPS = ("RunPodSandbox", "PullImage", "CreateContainer", "StartContainer", "StopContainer", "StopPodSandbox")
 
 
 def trace_list(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     """Return the list of traces, the newest first."""
-    return {"traces": [documents.summary(trace) for trace in store.traces(wanted)]}
+    traces = []
+    for one in store.traces(wanted):
+        subject = _subject(store.spans(one.trace_id)) if one.spans <= MOST_SPANS_LOOKED_AT else ""
+        traces.append({**documents.summary(one), "subject": subject})
+    return {"traces": traces}
+
+
+def trace_operations(store: TraceStore, trace_id: str) -> dict[str, Any]:
+    """Return the statistics of one trace."""
+    return {"operations": documents.operations(operation_statistics(store.spans(trace_id)))}
 
 
 def names(store: TraceStore) -> dict[str, list[str]]:
@@ -126,7 +139,8 @@ def comparison(store: TraceStore, before: str, after: str) -> dict[str, Any] | N
 def pods(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     """Return the pods of the node with what was done to them and when, for a timeline."""
     found: dict[str, dict[str, Any]] = {}
-    for trace_id in store.trace_ids(wanted):
+    # Without a word on roots those that are about pods, or the polls of the runtime would fill the limit.
+    for trace_id in store.trace_ids(replace(wanted, root_name=wanted.root_name or "sync*")):
         spans_of_trace = store.spans(trace_id)
         root = next((each for each in spans_of_trace if not each.parent_span_id), None)
         if root is None or "k8s.pod.name" not in root.attributes:
@@ -137,6 +151,12 @@ def pods(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
         pod["bars"] += [_bar(each) for each in (root, *_steps(spans_of_trace, root.service))]
     ordered = sorted(found.values(), key=lambda pod: min(int(bar["startTimeUnixNano"]) for bar in pod["bars"]))
     return {"pods": ordered}
+
+
+def _subject(found: Sequence[Span]) -> str:
+    """Return what a trace is about: the pod of its root, or what a CRI call of it names; empty when it says nothing."""
+    root = next((one for one in found if not one.parent_span_id), None)
+    return next((text_of(root.attributes[key]) for key in _SUBJECTS if key in root.attributes), "") if root else ""
 
 
 def _steps(found: Sequence[Span], service: str) -> Iterator[Span]:

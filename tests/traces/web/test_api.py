@@ -30,6 +30,7 @@ async def test_the_list_has_the_newest_first_and_obeys_the_query(served: Served)
             "durationNano": 50_000_000,
             "spans": 3,
             "errors": 0,
+            "subject": "web",
         }
     ]
 

@@ -1,0 +1,50 @@
+// The scatter plot: when a trace began against how long it took, on a logarithmic scale. For the eye and the pointer; the
+// table beneath says the same to everybody else.
+
+import { el, svg, tip } from "./dom.js";
+import { clock, duration, milliseconds, plural } from "./format.js";
+import { colour } from "./services.js";
+
+const HEIGHT = 190, LEFT = 66, RIGHT = 16, TOP = 12, BOTTOM = 24;
+
+export function scatter({ open }) {
+  const node = el("figure.scatter", { "aria-hidden": "true" });
+  let shown = [];
+  const watcher = new ResizeObserver(() => draw(shown));
+  watcher.observe(node);
+
+  function draw(traces) {
+    shown = traces;
+    const width = node.clientWidth;
+    node.hidden = !traces.length;
+    if (!width || !traces.length) return;
+    const times = traces.map((trace) => milliseconds(trace.startTimeUnixNano));
+    let [from, to] = [Math.min(...times), Math.max(...times)];
+    if (to - from < 1000) [from, to] = [from - 500, to + 500];
+    const logs = traces.map((trace) => Math.log10(Math.max(1000, trace.durationNano)));
+    const [low, high] = [Math.floor(Math.min(...logs)), Math.max(Math.floor(Math.min(...logs)) + 1, Math.ceil(Math.max(...logs)))];
+    const x = (time) => LEFT + ((time - from) / (to - from)) * (width - LEFT - RIGHT);
+    const y = (log) => HEIGHT - BOTTOM - ((log - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
+    const grid = [];
+    for (let log = low; log <= high; log++) {
+      grid.push(svg("line.grid", { x1: LEFT, x2: width - RIGHT, y1: y(log), y2: y(log) }),
+        svg("text.tick", { x: LEFT - 8, y: y(log) + 4, "text-anchor": "end" }, duration(10 ** log).replace(/\.0+ /, " ")));
+    }
+    const most = Math.max(2, Math.floor(width / 180));
+    for (let at = 0; at <= most; at++) {
+      const time = from + ((to - from) * at) / most;
+      const anchor = at === 0 ? "start" : at === most ? "end" : "middle";
+      grid.push(svg("text.tick", { x: x(time), y: HEIGHT - 6, "text-anchor": anchor }, clock(String(BigInt(Math.round(time)) * 1000000n)).replace(/\.\d+$/, "")));
+    }
+    const dots = traces.map((trace, at) => svg(`circle.dot${trace.errors ? ".failed" : ""}`, {
+      cx: x(times[at]), cy: y(logs[at]), r: Math.min(11, 3 + Math.sqrt(trace.spans) / 2), style: { "--colour": colour(trace.rootService) },
+      onclick: () => { tip.hide(); open(trace); },
+      onmouseenter: (event) => tip.show(event, `${trace.rootName || "?"}${trace.subject ? ` · ${trace.subject}` : ""}`,
+        `${duration(trace.durationNano)} · ${plural(trace.spans, "span")}${trace.errors ? ` · ${plural(trace.errors, "error")}` : ""}`, clock(trace.startTimeUnixNano)),
+      onmouseleave: tip.hide,
+    }));
+    node.replaceChildren(svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}` }, grid, dots));
+  }
+
+  return { node, draw, end: () => { watcher.disconnect(); tip.hide(); } };
+}

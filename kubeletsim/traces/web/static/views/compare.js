@@ -1,0 +1,76 @@
+// Two traces side by side: what is new, missing, moved, slower, faster, failed.
+
+import { ask } from "../parts/api.js";
+import { el, problem } from "../parts/dom.js";
+import { clock, duration, plural, split } from "../parts/format.js";
+import { colour } from "../parts/services.js";
+
+const SIGNS = { added: "＋ added", missing: "− missing", moved: "↕ moved", same: "" };
+
+export function show(main, { params, go }) {
+  const [before, after] = ["before", "after"].map((name) => params.get(name) ?? "");
+  const place = el("div");
+  main.classList.add("page", "compare");
+  main.append(el("h1", {}, "Compare two traces"), el("form.sides", { onsubmit: submit },
+    side("before", "Before", before), side("after", "After", after), el("button.hidden", { type: "submit" }, "Compare")), place);
+  if (before && after) load();
+  else place.append(el("p.notice", {}, "Give the ids of two traces, or tick two in the list. Suggestions have the same root span."));
+  suggest();
+
+  function side(name, title, value) {
+    return el("label.side", {}, el("b", {}, title), el("input", { name, value, list: "like", spellcheck: "false", placeholder: "trace id", onchange: (event) => event.target.form.requestSubmit() }),
+      el("span.muted", { id: `about-${name}` }));
+  }
+
+  function submit(event) {
+    event.preventDefault();
+    const given = Object.fromEntries(new FormData(event.target));
+    if (given.before && given.after) go(`/compare?${new URLSearchParams({ before: given.before.trim(), after: given.after.trim() })}`);
+  }
+
+  async function suggest() {
+    const { traces } = await ask("traces", { limit: 200 }).catch(() => ({ traces: [] }));
+    const root = traces.find((trace) => trace.traceId === (before || after))?.rootName;
+    main.append(el("datalist", { id: "like" }, traces.filter((trace) => !root || trace.rootName === root).map((trace) =>
+      el("option", { value: trace.traceId }, `${trace.rootName} ${trace.subject ?? ""} ${duration(trace.durationNano)} ${clock(trace.startTimeUnixNano)}`))));
+  }
+
+  async function load() {
+    try {
+      const found = await ask("compare", { before, after });
+      for (const name of ["before", "after"]) {
+        main.querySelector(`#about-${name}`).replaceChildren(el("a", { href: `/trace/${found[name].traceId}` }, "open"), ` · ${duration(found[name].durationNano)} · ${clock(found[name].startTimeUnixNano)}`);
+      }
+      place.replaceChildren(summary(found), table(found));
+    } catch (error) {
+      place.replaceChildren(problem(error));
+    }
+  }
+}
+
+function summary({ structuralChanges, entries, before, after }) {
+  const slower = entries.filter((entry) => entry.pace === "slower").length;
+  const faster = entries.filter((entry) => entry.pace === "faster").length;
+  const by = after.durationNano - before.durationNano;
+  return el("p", { role: "status" }, structuralChanges ? el("b.error", {}, plural(structuralChanges, "change"), " in structure") : el("b", {}, "The same structure"),
+    ` · ${slower} slower · ${faster} faster · ${by >= 0 ? "+" : "−"}${duration(Math.abs(by))} in all`);
+}
+
+function table({ entries, before, after }) {
+  const longest = Math.max(1, before.durationNano, after.durationNano);
+  const part = (one, whole) => ({ "--part": one ? one.durationNano / longest : 0, "--left": one ? Number(BigInt(one.startTimeUnixNano) - BigInt(whole.startTimeUnixNano)) / longest : 0 });
+  return el("table", { "aria-label": "Differences" },
+    el("thead", {}, el("tr", {}, ["Span", "Change"].map((title) => el("th", { scope: "col" }, title)), ["Before", "After", "Difference"].map((title) => el("th.number", { scope: "col" }, title)), el("th", { scope: "col" }, "Before over after"))),
+    el("tbody", {}, entries.map((entry) => {
+      const [where, name] = split(entry.name);
+      const one = entry.after ?? entry.before;
+      const by = entry.before && entry.after ? entry.after.durationNano - entry.before.durationNano : null;
+      const cell = (side, whole) => el("td.number", {}, side ? el("a", { href: `/trace/${whole.traceId}?span=${side.spanId}` }, duration(side.durationNano)) : "");
+      return el("tr", { class: entry.change }, el("td.span-name", { style: { "--depth": Math.min(entry.depth, 20) } },
+        el("span.service", { style: { "--colour": colour(one.service) }, title: one.service }, el("span", { class: one.error ? "error" : "" }, name)), el("span.muted", {}, where)),
+      el("td", {}, SIGNS[entry.change], entry.outcomeChanged ? el("span.error", {}, one.error ? " now fails" : " now succeeds") : ""),
+      cell(entry.before, before), cell(entry.after, after),
+      el("td.number", { class: `number ${entry.pace}` }, by === null ? "" : `${by >= 0 ? "+" : "−"}${duration(Math.abs(by))}`),
+      el("td.twin", { style: { "--colour": colour(one.service) } }, el("div", { style: part(entry.before, before) }), el("div", { style: part(entry.after, after) })));
+    })));
+}

@@ -1,0 +1,142 @@
+// One trace: waterfall, flame graph or operations; the span that is looked at, the zoom and the search are in the address.
+
+import { ask } from "../parts/api.js";
+import { debounce, el, problem } from "../parts/dom.js";
+import { clock, duration, plural } from "../parts/format.js";
+import { details } from "../parts/details.js";
+import { flame } from "../parts/flame.js";
+import { Trace } from "../parts/model.js";
+import { overview } from "../parts/overview.js";
+import { colour } from "../parts/services.js";
+import { operationsTable } from "../parts/table.js";
+import { Waterfall } from "../parts/waterfall.js";
+
+const VIEWS = { waterfall: "Waterfall", flame: "Flame graph", operations: "Operations" };
+
+export function show(main, { match, params }) {
+  const ends = [];
+  main.classList.add("trace");
+  main.append(el("p.notice", {}, "…"));
+  ask(`traces/${match[1].toLowerCase().padStart(32, "0")}`).then(
+    (found) => { if (main.isConnected && location.pathname === match[0]) ends.push(...open(main, new Trace(found), params)); },
+    (error) => main.replaceChildren(problem(error)));
+  return () => ends.forEach((end) => end());
+}
+
+function open(main, trace, params) {
+  const place = new URLSearchParams(params);
+  const remember = debounce(150, () => {
+    if (location.pathname.startsWith("/trace/")) history.replaceState(null, "", `/trace/${trace.id}${place.size ? `?${place}` : ""}`);
+  });
+  const note = (name, value) => { value ? place.set(name, value) : place.delete(name); remember(); };
+
+  const panel = details(trace, { reveal: (row) => fall.reveal(row), zoom: (from, to) => fall.zoom(from, to), close: closePanel });
+  const fall = new Waterfall(trace, {
+    choose(row) { note("span", trace.ids[row]); panel.show(row); },
+    zoomed(from, to) { strip.mark(from, to); note("zoom", from <= 0 && to >= trace.duration ? "" : `${Math.round(from)}-${Math.round(to)}`); },
+  });
+  const strip = overview(trace, { zoom: (from, to) => fall.zoom(from, to) });
+  const search = searching(trace, fall, (text) => note("find", text));
+  const stage = el("div.stage");
+  const tabs = el("div.tabs", { role: "tablist", "aria-label": "Ways to look at it" }, Object.entries(VIEWS).map(([name, title]) =>
+    el("button", { type: "button", role: "tab", "data-view": name, onclick: () => { note("view", name === "waterfall" ? "" : name); look(name); } }, title)));
+  const depths = el("div.tabs", {}, el("button", { type: "button", title: "Show every span", onclick: () => fall.collapse(Infinity) }, "Expand"),
+    el("button", { type: "button", title: "Show the roots and what they call", onclick: () => fall.collapse(1) }, "Collapse"),
+    el("button", { type: "button", title: "Show the whole time (0)", onclick: () => fall.zoom(0, trace.duration) }, "Reset zoom"));
+
+  const shown = el("div.shown");
+  main.replaceChildren(heading(trace), el("div.tools", {}, tabs, depths, search.form), shown);
+  shown.append(stage, panel.node);
+  document.title = `${trace.size ? trace.name(0) : "Trace"} · ${duration(trace.duration)} · kubeletsim`;
+  main.addEventListener("keydown", keys);
+  look(place.get("view") in VIEWS ? place.get("view") : "waterfall");
+  restore();
+  ask(`traces/${trace.id}/critical-path`).then(({ segments }) => { trace.setCriticalPath(segments); fall.draw(); panel.update(); main.dataset.ready = "yes"; }, () => {});
+
+  function look(name) {
+    for (const tab of tabs.children) tab.setAttribute("aria-selected", tab.dataset.view === name);
+    depths.hidden = name !== "waterfall";
+    if (name === "waterfall") stage.replaceChildren(strip.node, fall.node);
+    else if (name === "flame") stage.replaceChildren(flame(trace, { choose(row) { note("view", ""); look("waterfall"); fall.reveal(row, { middle: true }); } }));
+    else {
+      stage.replaceChildren(el("p.notice", {}, "…"));
+      ask(`traces/${trace.id}/operations`).then(
+        ({ operations }) => stage.replaceChildren(operationsTable(operations, { link: (one) => `/trace/${trace.id}?${new URLSearchParams({ find: one.name })}`, sort: place.get("sort") ?? undefined, sorted: (key) => note("sort", key) })),
+        (error) => stage.replaceChildren(problem(error)));
+    }
+    if (name === "waterfall") fall.resize();
+  }
+
+  function restore() {
+    const [from, to] = (place.get("zoom") ?? "").split("-").map(Number);
+    if (to > from) { fall.zoom(from, to, { quiet: true }); strip.mark(fall.from, fall.to); } else strip.mark(0, trace.duration);
+    const row = trace.rowOf.get((place.get("span") ?? "").toLowerCase());
+    if (row !== undefined) fall.reveal(row, { middle: true });
+    else if (trace.size) fall.chosen = 0;
+    if (place.get("find")) search.start(place.get("find"));
+    fall.draw();
+    fall.body.focus({ preventScroll: true });
+  }
+
+  function closePanel() { panel.hide(); note("span", ""); fall.body.focus({ preventScroll: true }); }
+
+  function keys(event) {
+    if (event.key === "Escape") {
+      if (event.target.matches("input") && event.target.value) return;
+      panel.node.hidden ? fall.zoom(0, trace.duration) : closePanel();
+    }
+    if (event.target.matches("input, select, textarea")) return;
+    if (event.key === "/") { event.preventDefault(); search.focus(); }
+    if (event.key === "n" || event.key === "N") search.step(event.key === "n" ? 1 : -1);
+  }
+
+  return [() => main.removeEventListener("keydown", keys), () => fall.end(), () => strip.end(), () => delete main.dataset.ready];
+}
+
+function heading(trace) {
+  const root = trace.size ? trace.name(0) : "";
+  return el("header.heading", {},
+    el("div", {}, el("h1", {}, root), el("span.mono.muted", {}, trace.id)),
+    el("div.facts", {}, el("b", {}, duration(trace.duration)), el("span", {}, plural(trace.size, "span")),
+      trace.errors ? el("span.error", {}, plural(trace.errors, "error")) : null, el("span.muted", {}, clock(String(trace.startNano), { date: true })),
+      trace.services.map((name) => el("span.service", { style: { "--colour": colour(name) } }, name)),
+      el("span.service.path", {}, "critical path")),
+    el("div.actions", {}, el("a.button", { href: `/compare?before=${trace.id}` }, "Compare with…"), el("a.button", { href: `/api/v1/traces/${trace.id}/otlp`, target: "_blank", rel: "noopener", download: `${trace.id}.json` }, "OTLP JSON")));
+}
+
+function searching(trace, fall, remember) {
+  let rows = [], at = -1, turn = 0;
+  const said = el("output", { "aria-live": "polite" });
+  const box = el("input", { type: "search", placeholder: "Find in this trace  /", "aria-label": "Find in this trace", spellcheck: "false", oninput: debounce(200, () => look(box.value)) });
+  const form = el("form.find", { role: "search", onsubmit: (event) => { event.preventDefault(); step(event.submitter?.value === "back" ? -1 : 1); } },
+    said, box, el("button", { type: "button", "aria-label": "Previous match", onclick: () => step(-1) }, "↑"), el("button", { type: "button", "aria-label": "Next match", onclick: () => step(1) }, "↓"));
+
+  async function look(text) {
+    const mine = ++turn;
+    remember(text);
+    rows = [];
+    if (text) {
+      try {
+        const { spanIds } = await ask(`traces/${trace.id}/search`, { q: text });
+        if (mine !== turn) return;
+        rows = [...new Set(spanIds.map((id) => trace.rowOf.get(id)).filter((row) => row !== undefined))].sort((a, b) => a - b);
+      } catch (error) {
+        said.textContent = error.message;
+        return;
+      }
+    }
+    fall.found = new Set(rows);
+    at = -1;
+    said.textContent = text ? plural(rows.length, "match").replace("matchs", "matches") : "";
+    fall.draw();
+  }
+
+  function step(by) {
+    if (!rows.length) return;
+    at = (at + by + rows.length) % rows.length;
+    said.textContent = `${at + 1} of ${rows.length}`;
+    fall.reveal(rows[at], { middle: true });
+  }
+
+  return { form, step, focus: () => box.focus(), start(text) { box.value = text; look(text); } };
+}
