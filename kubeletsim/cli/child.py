@@ -78,8 +78,8 @@ async def answers(address: Path | tuple[str, int]) -> bool:
             _, writer = await asyncio.open_unix_connection(str(address))
         else:
             _, writer = await asyncio.open_connection(*address)
+        writer.close()
+        await writer.wait_closed()
     except OSError:
         return False
-    writer.close()
-    await writer.wait_closed()
     return True

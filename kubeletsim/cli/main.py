@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kubeletsim.agent.effective import BAD_CONFIGURATION, FAILED, report
 from kubeletsim.cli import config, demo, run, traces
 from kubeletsim.model.errors import ConfigError, KubeletSimError
 
@@ -47,12 +48,8 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        print(f"kubeletsim: {error}".replace("\n", "\nkubeletsim: "), file=sys.stderr)
-        sys.exit(2)
+        report(error)
+        sys.exit(BAD_CONFIGURATION)
     except KubeletSimError as error:
-        print(f"kubeletsim: {error}", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader of our output went away, as `| head` does: nobody is left to tell.
-        sys.stderr.close()
-        sys.exit(1)
+        report(error)
+        sys.exit(FAILED)
