@@ -13,8 +13,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,15 @@ def demonstrate(*, keep: bool) -> None:
     """Run the demo in a temporary directory that is gone afterwards.
 
     Raises:
-        StartupError: a program ended or dawdled; the text has its last lines.
+        StartupError: a program ended or dawdled, and the text has its last lines; or a signal came before the pods ran.
     """
     # Piped output has no width of its own; a tree wants some.
     console = Console() if sys.stdout.isatty() else Console(width=140)
     with tempfile.TemporaryDirectory(prefix="kubeletsim-") as directory:
-        asyncio.run(_demo(Laboratory(Path(directory)), console, keep=keep))
+        try:
+            asyncio.run(_demo(Laboratory(Path(directory)), console, keep=keep))
+        except asyncio.CancelledError:
+            raise StartupError("interrupted before there was anything to show") from None
 
 
 def _free_port() -> int:
@@ -110,60 +113,59 @@ class Laboratory:
 
 
 async def _demo(lab: Laboratory, console: Console, *, keep: bool) -> None:
-    with _stopping_on_signals() as stopped:
-        async with _programs(lab, console) as programs:
-            pods = await _started_pods(lab, console, programs)
-            _show_trace(lab, console)
-            console.print(_pod_table(pods))
-            if keep:
-                _explain(lab, console)
-                await stopped.wait()
+    _interrupt_at_signals()
+    async with _programs(lab, console) as programs:
+        pods = await _started_pods(lab, console, programs)
+        _show_trace(lab, console)
+        console.print(_pod_table(pods))
+        if keep:
+            stopped = asyncio.Event()
+            _call_at_signals(stopped.set)
+            _explain(lab, console)
+            await stopped.wait()
 
 
-@contextmanager
-def _stopping_on_signals() -> Iterator[asyncio.Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets; a second signal, or one before anybody waits, cancels the demo."""
-    loop, event, task = asyncio.get_running_loop(), asyncio.Event(), asyncio.current_task()
+def _interrupt_at_signals() -> None:
+    """Let the first signal cancel this task; further ones must not keep it from stopping what it has started."""
+    task = asyncio.current_task()
 
-    def stop() -> None:
-        if event.is_set() and task:
+    def interrupt() -> None:
+        if task and not task.cancelling():
             task.cancel()
-        event.set()
 
+    _call_at_signals(interrupt)
+
+
+def _call_at_signals(action: Callable[[], object]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield event
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        asyncio.get_running_loop().add_signal_handler(number, action)
 
 
 @asynccontextmanager
 async def _programs(lab: Laboratory, console: Console) -> AsyncIterator[list[Child]]:
     """Run the receiver, the runtime and the kubelet, each ready before the next; stop them in reverse."""
-    ports, logs = lab.ports, lab.root
+    ports, root = lab.ports, lab.root
     lab.manifests.mkdir()
-    config = lab.root / "kubelet.yaml"
+    config = root / "kubelet.yaml"
     config.write_text(json.dumps(lab.configuration(), indent=2))
     otlp = f"127.0.0.1:{ports.otlp_grpc}"
     collect = ["--grpc", otlp, "--http", f"127.0.0.1:{ports.otlp_http}", "--db", str(lab.database)]
     collect += ["--ui", f"127.0.0.1:{ports.page}"]
-    stub = ["--listen", f"unix://{lab.socket}", "--root-dir", str(logs / "runtime"), "--otlp-endpoint", otlp]
-    agent = ["--config", str(config), "--root-dir", str(logs / "kubelet"), "--cert-dir", str(logs / "pki")]
+    stub = ["--listen", f"unix://{lab.socket}", "--root-dir", str(root / "runtime"), "--otlp-endpoint", otlp]
+    agent = ["--config", str(config), "--root-dir", str(root / "kubelet"), "--cert-dir", str(root / "pki")]
     with console.status("starting the trace receiver") as status:
         async with (
             child(
-                "traces", "kubeletsim", "traces", "collect", *collect, log=logs / "traces.log", environ={}
+                "traces", "kubeletsim", "traces", "collect", *collect, log=root / "traces.log", environ={}
             ) as receiver,
-            child("runtime-stub", "runtime_stub", *stub, log=logs / "stub.log", environ=QUICK_EXPORT) as runtime,
+            child("runtime-stub", "runtime_stub", *stub, log=root / "stub.log", environ=QUICK_EXPORT) as runtime,
         ):
             await receiver.until(lambda: answers(("127.0.0.1", ports.otlp_grpc)), what="OTLP on its port")
             status.update("starting runtime-stub")
             await runtime.until(lambda: answers(lab.socket), what="CRI on its socket")
             status.update("starting kubeletsim")
             arguments = ["kubeletsim", "run", *agent, "--hostname-override", NODE]
-            async with child("kubelet", *arguments, log=logs / "kubelet.log", environ=QUICK_EXPORT) as kubelet:
+            async with child("kubelet", *arguments, log=root / "kubelet.log", environ=QUICK_EXPORT) as kubelet:
                 await kubelet.until(lambda: answers(("127.0.0.1", ports.read_only)), what="HTTP on its port")
                 status.stop()
                 yield [receiver, runtime, kubelet]

@@ -1,12 +1,15 @@
 """The demo is the first thing anybody runs."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.lab import wait_until
 
 
 @pytest.fixture
@@ -46,3 +49,33 @@ def test_a_program_that_cannot_start_is_named_with_its_last_words(environ: dict[
     assert "Traceback" not in done.stderr
     assert "/no/such/file.pem" in done.stderr
     assert list(Path(environ["TMPDIR"]).iterdir()) == []
+
+
+def test_a_demo_that_is_kept_goes_on_until_it_is_interrupted(environ: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "kubeletsim", "demo", "--keep"], env=environ, stdout=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout
+        assert any(line.startswith("Logs in ") for line in demo.stdout)
+        assert demo.poll() is None
+
+        demo.send_signal(signal.SIGINT)
+
+        assert demo.wait(30) == 0
+    assert list(Path(environ["TMPDIR"]).iterdir()) == []
+
+
+def test_a_demo_interrupted_while_it_starts_says_so_and_leaves_nothing(environ: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "kubeletsim", "demo"], env=environ, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        logs = Path(environ["TMPDIR"])
+        wait_until(lambda: list(logs.glob("*/traces.log")), seconds=30, what="the first program starts")
+
+        demo.send_signal(signal.SIGINT)
+        demo.send_signal(signal.SIGINT)
+
+        assert demo.wait(30) == 1
+        assert demo.stderr
+        assert demo.stderr.read() == "kubeletsim: interrupted before there was anything to show\n"
+    assert list(logs.iterdir()) == []
