@@ -1,23 +1,28 @@
 """`kubeletsim traces`: collect spans, list traces, draw one, export them."""
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kubeletsim.model.errors import ConfigError, Fault, KubeletSimError
+from kubeletsim.cli import trace_analysis
+from kubeletsim.cli.trace_query import (
+    DEFAULT_DATABASE,
+    Database,
+    Output,
+    OutputFormat,
+    QueryWords,
+    console,
+    filter_of,
+    opened,
+    print_json,
+    trace_id_of,
+)
+from kubeletsim.model.errors import ConfigError, Fault
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from kubeletsim.traces.filters import AttributeFilter, TraceFilter
     from kubeletsim.traces.receiver import Address
-    from kubeletsim.traces.store import TraceStore
 
 app = typer.Typer(
     name="traces",
@@ -25,13 +30,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-class OutputFormat(StrEnum):
-    """How a list is printed."""
-
-    TABLE = "table"
-    JSON = "json"
+app.command("stats")(trace_analysis.stats)
+app.command("diff")(trace_analysis.diff)
+app.command("tail")(trace_analysis.tail)
 
 
 class ExportFormat(StrEnum):
@@ -40,7 +41,6 @@ class ExportFormat(StrEnum):
     OTLP_JSON = "otlp-json"
 
 
-Database = Annotated[Path, typer.Option("--db", help="The trace store, a SQLite file.")]
 Service = Annotated[str | None, typer.Option("--service", help="A service that took part.")]
 RootName = Annotated[str | None, typer.Option("--root-name", help="The root span's name; * and ? match as in a shell.")]
 Operation = Annotated[
@@ -57,7 +57,6 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so ma
 
 PageAddress = Annotated[str, typer.Option("--ui", help="Where to serve the web page; `off` (collect) for none.")]
 DEFAULT_PAGE = "127.0.0.1:16686"
-DEFAULT_DATABASE = Path("traces.db")
 
 
 @app.command()
@@ -83,13 +82,14 @@ def show_page(db: Database = DEFAULT_DATABASE, ui: PageAddress = DEFAULT_PAGE) -
 
     from kubeletsim.cli.collector import show_page_until_signal
 
-    with _store(db):  # says at once what is wrong with the path
+    with opened(db):  # says at once what is wrong with the path
         pass
     asyncio.run(show_page_until_signal(_address("--ui", ui), db=db))
 
 
 @app.command("ls")
 def list_traces(
+    query: QueryWords = None,
     db: Database = DEFAULT_DATABASE,
     service: Service = None,
     root_name: RootName = None,
@@ -98,39 +98,36 @@ def list_traces(
     error: Error = False,
     min_duration: MinDuration = None,
     since: Since = None,
-    limit: Limit = 20,
-    output: Annotated[OutputFormat, typer.Option("-o", "--output", help="table or json.")] = OutputFormat.TABLE,
+    limit: Limit = None,
+    output: Output = OutputFormat.TABLE,
 ) -> None:
-    """List traces, the newest first."""
-    wanted = _filter(service, root_name, operation, attribute, error, min_duration, since, limit)
-    with _store(db) as store:
+    """List traces, the newest first; 20 of them unless a limit says otherwise."""
+    wanted = filter_of(
+        query, service, root_name, operation, attribute, error, min_duration, since, limit, default_limit=20
+    )
+    with opened(db) as store:
         traces = list(store.traces(wanted))
     if output is OutputFormat.JSON:
-        documents = [
-            {
-                "traceId": trace.trace_id,
-                "rootName": trace.root_name,
-                "rootService": trace.root_service,
-                "services": list(trace.services),
-                "startTimeUnixNano": str(trace.start_ns),
-                "durationNano": trace.duration_ns,
-                "spans": trace.spans,
-                "errors": trace.errors,
-            }
-            for trace in traces
-        ]
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
-    elif traces:
-        from kubeletsim.traces.render import trace_table
+        from kubeletsim.traces.web import documents
 
-        _console(table=True).print(trace_table(traces))
+        print_json([documents.summary(trace) for trace in traces])
+    elif traces:
+        from kubeletsim.traces.tables import trace_table
+
+        console(table=True).print(trace_table(traces))
     else:
         print("no trace matches", file=sys.stderr)
 
 
 @app.command()
 def show(
-    trace: Annotated[str, typer.Argument(help="A trace id, the beginning of one, or `latest`.")] = "latest",
+    trace: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TRACE] [QUERY]...",
+            help="A trace id, the beginning of one, or `latest`; then a query that narrows `latest` down.",
+        ),
+    ] = None,
     db: Database = DEFAULT_DATABASE,
     attributes: Annotated[bool, typer.Option("-a", "--attributes", help="Write attributes beneath spans.")] = False,
     events: Annotated[bool, typer.Option("-e", "--events", help="Write events and links beneath spans.")] = False,
@@ -142,18 +139,27 @@ def show(
     error: Error = False,
     min_duration: MinDuration = None,
     since: Since = None,
+    output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Draw a trace as a tree; the options from --service on narrow down `latest`."""
-    wanted = _filter(service, root_name, operation, attribute, error, min_duration, since, 1)
-    with _store(db) as store:
-        spans = store.spans(_trace_id(store, trace, wanted))
+    """Draw a trace as a tree, with self times and the critical path."""
+    which, words = _trace_and_query(trace or [])
+    wanted = filter_of(words, service, root_name, operation, attribute, error, min_duration, since, 1)
+    with opened(db) as store:
+        trace_id = trace_id_of(store, which, wanted)
+        spans = store.spans(trace_id)
+    if output is OutputFormat.JSON:
+        from kubeletsim.traces.document import trace_document
+
+        print_json(trace_document(trace_id, spans))
+        return
     from kubeletsim.traces.render import trace_tree
 
-    _console().print(trace_tree(spans, attributes=attributes, events=events, fold=fold))
+    console().print(trace_tree(spans, attributes=attributes, events=events, fold=fold))
 
 
 @app.command()
 def export(
+    query: QueryWords = None,
     db: Database = DEFAULT_DATABASE,
     output_format: Annotated[ExportFormat, typer.Option("--format", help="otlp-json.")] = ExportFormat.OTLP_JSON,  # noqa: ARG001  the only one so far
     service: Service = None,
@@ -168,103 +174,17 @@ def export(
     """Write traces to stdout as OTLP JSON, one trace a line, the oldest first."""
     from kubeletsim.traces.export import otlp_json_lines
 
-    wanted = _filter(service, root_name, operation, attribute, error, min_duration, since, limit)
-    with _store(db) as store:
+    wanted = filter_of(query, service, root_name, operation, attribute, error, min_duration, since, limit)
+    with opened(db) as store:
         for line in otlp_json_lines(store, wanted):
             print(line)
 
 
-def _console(*, table: bool = False) -> "Console":
-    """Return a console; a table that goes to a file or a pipe is not cut to the width of a terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    return (
-        Console(highlight=False, markup=False, emoji=False, width=400) if table and not console.is_terminal else console
-    )
-
-
-@contextmanager
-def _store(db: Path) -> "Iterator[TraceStore]":
-    from kubeletsim.traces.store import NoTraceStore, TraceStore, TraceStoreError
-
-    try:
-        with TraceStore.open(db) as store:
-            yield store
-    except NoTraceStore as e:
-        raise ConfigError([Fault("--db", None, str(e))]) from None
-    except TraceStoreError as e:
-        raise KubeletSimError(str(e)) from None
-
-
-def _trace_id(store: "TraceStore", text: str, wanted: "TraceFilter") -> str:
-    """Return the id of the trace that is meant."""
-    if text == "latest":
-        latest = next(store.trace_ids(wanted), None)
-        if latest is None:
-            raise KubeletSimError(f"{store.path}: no trace matches")
-        return latest
-    found = store.find(text)
-    if not found:
-        raise KubeletSimError(f"{store.path}: no trace begins with {text!r}")
-    if len(found) > 1:
-        some = ", ".join(trace_id[:20] for trace_id in found[:5])
-        raise KubeletSimError(f"{store.path}: {text!r} is the beginning of several traces: {some}, …")
-    return found[0]
-
-
-def _filter(
-    service: str | None,
-    root_name: str | None,
-    operation: str | None,
-    attributes: Sequence[str] | None,
-    error: bool,
-    min_duration: str | None,
-    since: str | None,
-    limit: int | None,
-) -> "TraceFilter":
-    """Make a filter of the options; every fault is found before any is reported."""
-    import time
-
-    from kubeletsim.traces.filters import TraceFilter
-
-    faults: list[Fault] = []
-    since_ns = _duration_ns("--since", since, faults)
-    wanted = TraceFilter(
-        service=service,
-        root_name=root_name,
-        operation=operation,
-        attributes=_attributes(attributes or [], faults),
-        error=error,
-        min_duration_ns=_duration_ns("--min-duration", min_duration, faults),
-        since_ns=max(1, time.time_ns() - since_ns) if since_ns else 0,
-        limit=limit,
-    )
-    if faults:
-        raise ConfigError(faults)
-    return wanted
-
-
-def _attributes(texts: Sequence[str], faults: list[Fault]) -> "list[AttributeFilter]":
-    from kubeletsim.traces.filters import parse_attribute
-
-    found = []
-    for text in texts:
-        try:
-            found.append(parse_attribute(text))
-        except ValueError:
-            faults.append(Fault("--attribute", text, "must be key=value"))
-    return found
-
-
-def _duration_ns(option: str, text: str | None, faults: list[Fault]) -> int:
-    from kubeletsim.traces.filters import parse_duration_ns
-
-    try:
-        return parse_duration_ns(text) if text is not None else 0
-    except ValueError:
-        faults.append(Fault(option, text, "must be a duration such as 200ms, 1.5s or 10m"))
-        return 0
+def _trace_and_query(words: list[str]) -> tuple[str, list[str]]:
+    """Take the trace apart from the query: what holds an operator, and the word `error`, is a query."""
+    if words and words[0] != "error" and not any(sign in words[0] for sign in ':=<>" '):
+        return words[0], words[1:]
+    return "latest", words
 
 
 def _address(option: str, text: str) -> "Address":

@@ -3,7 +3,7 @@
 import sqlite3
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,22 +40,37 @@ class TraceRow:
     batches: bytes
 
 
-def matching(db: sqlite3.Connection, wanted: TraceFilter) -> Iterator[TraceRow]:
-    """Yield the traces that a filter lets through, newest start first."""
+def matching(
+    db: sqlite3.Connection, wanted: TraceFilter, *, among: Collection[bytes] | None = None
+) -> Iterator[TraceRow]:
+    """Yield the traces that a filter lets through, newest start first; only those `among` some ids, if given."""
     search = AttributeSearch(db, wanted.attributes) if wanted.attributes else None
-    rows = _candidates(db, wanted, search)
+    if among is None and search and len(search.batches) <= _FEW_BATCHES:
+        among = search.trace_ids()
+    rows = _all(db, wanted) if among is None else _among(db, wanted, among)
     yield from islice((row for row in rows if search is None or search.matches(row)), wanted.limit)
 
 
-def _candidates(db: sqlite3.Connection, wanted: TraceFilter, search: "AttributeSearch | None") -> Iterator[TraceRow]:
+def since(db: sqlite3.Connection, batch: int) -> tuple[int, set[bytes]]:
+    """Return the number of the latest batch, and the traces that have a part in those after `batch`."""
+    trace_ids: set[bytes] = set()
+    for number, joined in db.execute("SELECT id, trace_ids FROM batches WHERE id > ? ORDER BY id", (batch,)):
+        batch = number
+        trace_ids.update(joined[at : at + 16] for at in range(0, len(joined), 16))
+    return batch, trace_ids
+
+
+def _all(db: sqlite3.Connection, wanted: TraceFilter) -> Iterator[TraceRow]:
     conditions, parameters = _conditions(db, wanted)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     order = "ORDER BY start_ns DESC, traces.trace_id"
-    if search is None or len(search.batches) > _FEW_BATCHES:
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        yield from (TraceRow(*row) for row in db.execute(f"{_SELECT} {where} {order}", parameters))
-        return
+    yield from (TraceRow(*row) for row in db.execute(f"{_SELECT} {where} {order}", parameters))
+
+
+def _among(db: sqlite3.Connection, wanted: TraceFilter, trace_ids: Collection[bytes]) -> Iterator[TraceRow]:
+    conditions, parameters = _conditions(db, wanted)
     found: list[TraceRow] = []
-    left = iter(search.trace_ids())
+    left = iter(trace_ids)
     while some := list(islice(left, _MOST_PARAMETERS)):
         among = f"traces.trace_id IN ({','.join('?' * len(some))})"
         where = " AND ".join([*conditions, among])

@@ -1,8 +1,9 @@
-"""The drawing: a trace as a tree with bars, and a list of traces as a table, for a terminal.
+"""The drawing: a trace as a tree with bars, for a terminal.
 
 What comes from spans is data: control characters are shown as escapes, so that no attribute can move the cursor,
 and nothing is read as markup. The first service of a trace (usually the kubelet) and the others (the runtime) have
-colours of their own; errors are red, with their text beneath.
+colours of their own; errors are red, with their text beneath. Where there is room, each span's self time stands beside
+its duration, and a dot marks what is on the critical path.
 """
 
 import datetime as dt
@@ -10,20 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
+from kubeletsim.traces.critical_path import critical_path
 from kubeletsim.traces.filters import text_of
 from kubeletsim.traces.span import Attributes, Span
-from kubeletsim.traces.store import TraceSummary
 from kubeletsim.traces.tree import Extent, Fold, Node, build_forest, extent, folded
 
 _SERVICE_COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
 _ERROR = "bold red"
 _FOLD_AT_LEAST = 3
-_SHORT_ID_DIGITS = 16
 _NARROWEST_TREE, _NARROWEST_BAR = 24, 8
 _DURATION_WIDTH = 10
+_WIDE = 80
+_ON_PATH = "●"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _LEFT_EIGHTHS = "▏▎▍▌▋▊▉█"
 
@@ -40,34 +41,12 @@ def trace_tree(
 
     Args:
         spans: in any order, with any parents.
-        attributes: write each span's attributes and self time beneath it, and each service's resource at the top.
+        attributes: write each span's attributes beneath it, and each service's resource at the top.
         events: write each span's events and links beneath it.
         fold: tell runs of three or more like siblings as one line that begins with their number.
         timezone: of the time at the top; the local one by default.
     """
     return _TraceTree(build_forest(spans), attributes=attributes, events=events, fold=fold, timezone=timezone)
-
-
-def trace_table(traces: Iterable[TraceSummary], *, timezone: dt.tzinfo | None = None) -> RenderableType:
-    """Draw a list of traces; times in the given time zone, or in the local one."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("TRACE ID", "STARTED", "ROOT", "SERVICES"):
-        table.add_column(title, no_wrap=True)
-    for title in ("SPANS", "ERRORS", "DURATION"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for trace in traces:
-        table.add_row(
-            trace.trace_id[:_SHORT_ID_DIGITS],
-            format_time(trace.start_ns, timezone),
-            Text(visible(trace.root_name), style="red" if trace.errors else "")
-            if trace.root_name
-            else Text("(root not here)", style="dim"),
-            Text(visible(", ".join(trace.services))),
-            str(trace.spans),
-            Text(str(trace.errors), style=_ERROR if trace.errors else "dim"),
-            format_duration(trace.duration_ns),
-        )
-    return table
 
 
 def format_duration(duration_ns: int) -> str:
@@ -118,6 +97,7 @@ class _TraceTree:
         self._events = events
         self._fold = fold
         self._extent = extent(forest)
+        self._on_path = critical_path(forest).span_ids
         self._lines = list(self._walk())
         self._colours = _colours(line.first.service for line in self._lines)
 
@@ -127,14 +107,20 @@ class _TraceTree:
             return
         width = options.max_width
         labels = [self._label(line) for line in self._lines]
-        room = max(_NARROWEST_TREE, width - _DURATION_WIDTH - _NARROWEST_BAR - 2)
+        numbers_width = _DURATION_WIDTH + (_DURATION_WIDTH + 2 if width >= _WIDE else 0)
+        room = max(_NARROWEST_TREE, width - numbers_width - _NARROWEST_BAR - 2)
         tree_width = min(max(label.cell_len for label in labels), room)
-        bar_width = max(0, width - tree_width - _DURATION_WIDTH - 2)
+        bar_width = max(0, width - tree_width - numbers_width - 2)
         yield from self._heading()
+        if width >= _WIDE:
+            titles = f"{'':{tree_width}}{'DURATION':>{_DURATION_WIDTH}}{'SELF':>{_DURATION_WIDTH}}"
+            yield Text(titles, style="bold", no_wrap=True, overflow="crop")
         for line, label in zip(self._lines, labels, strict=True):
             label.truncate(tree_width, overflow="ellipsis", pad=True)
-            duration_ns = _duration_ns(line.item)
-            label.append(f"{format_duration(duration_ns):>{_DURATION_WIDTH}}")
+            label.append(f"{format_duration(_duration_ns(line.item)):>{_DURATION_WIDTH}}")
+            if width >= _WIDE:
+                label.append(f"{format_duration(_self_ns(line.item)):>{_DURATION_WIDTH}}", style="dim")
+                label.append(f" {_ON_PATH if self._is_on_path(line.item) else ' '}", style="bold")
             if bar_width:
                 label.append("  ")
                 label.append(_bar(line.item, self._extent, bar_width), style=self._style(line))
@@ -144,6 +130,9 @@ class _TraceTree:
             yield label
             for detail in self._details(line):
                 yield from _beneath(detail, line.below, console, width)
+
+    def _is_on_path(self, item: Node | Fold) -> bool:
+        return any(node.span.span_id in self._on_path for node in _nodes(item))
 
     def _walk(self) -> Iterator[_Line]:
         stack: list[_Line] = [_Line(item, "", "", "") for item in reversed(self._siblings(self._forest))]
@@ -182,6 +171,7 @@ class _TraceTree:
         for service, colour in self._colours.items():
             heading.append("  ")
             heading.append(f"■ {visible(service)}", style=colour)
+        heading.append(f"  {_ON_PATH} on the critical path", style="dim")
         yield heading
         if self._attributes:
             resources = {line.first.service: line.first.resource for line in self._lines}
@@ -212,7 +202,6 @@ class _TraceTree:
         if isinstance(line.item, Fold):
             return
         if self._attributes:
-            yield Text(f"self={format_duration(line.item.self_ns)}", style="dim")
             for key, value in span.attributes.items():
                 yield Text(f"{visible(key)}={visible(text_of(value))}", style="dim")
         if self._events:
@@ -234,14 +223,21 @@ def _beneath(detail: Text, guides: str, console: Console, width: int) -> Iterato
         yield Text.assemble(guides, "  ", part, no_wrap=True, overflow="crop")
 
 
+def _nodes(item: Node | Fold) -> Sequence[Node]:
+    return item.nodes if isinstance(item, Fold) else [item]
+
+
 def _duration_ns(item: Node | Fold) -> int:
-    nodes = item.nodes if isinstance(item, Fold) else [item]
-    return sum(node.span.duration_ns for node in nodes)
+    return sum(node.span.duration_ns for node in _nodes(item))
+
+
+def _self_ns(item: Node | Fold) -> int:
+    return sum(node.self_ns for node in _nodes(item))
 
 
 def _bar(item: Node | Fold, whole: Extent, width: int) -> str:
     """Draw a span's place in the trace with blocks of an eighth of a column; always at least a hairline."""
-    nodes = item.nodes if isinstance(item, Fold) else [item]
+    nodes = _nodes(item)
     scale = width / max(1, whole.duration_ns)
     begin = (min(node.span.start_ns for node in nodes) - whole.start_ns) * scale
     end = (max(node.span.end_ns for node in nodes) - whole.start_ns) * scale

@@ -150,6 +150,18 @@ class TraceStore:
             for row in query.matching(self._db, wanted or TraceFilter()):
                 yield row.trace_id.hex()
 
+    def latest_batch(self) -> int:
+        """Return the number of what was committed last; 0 in an empty store. For `arrived_since`."""
+        with _translated(self.path):
+            return int(self._db.execute("SELECT ifnull(max(id), 0) FROM batches").fetchone()[0])
+
+    def arrived_since(self, batch: int, wanted: TraceFilter | None = None) -> tuple[int, list[TraceSummary]]:
+        """Return the latest batch, and the traces let through of which something came after `batch`, newest first."""
+        with _translated(self.path):
+            latest, trace_ids = query.since(self._db, batch)
+            rows = query.matching(self._db, wanted or TraceFilter(), among=trace_ids)
+            return latest, [self._summary(row) for row in rows]
+
     def operations(self) -> list[tuple[str, str]]:
         """Return the pairs of service and span name that have ever arrived, in order."""
         with _translated(self.path):

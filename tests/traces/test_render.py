@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from kubeletsim.traces.render import format_duration, format_time, trace_table, trace_tree, visible
+from kubeletsim.traces.render import format_duration, format_time, trace_tree, visible
 from kubeletsim.traces.span import Event, Link, Span
 from kubeletsim.traces.store import TraceSummary
+from kubeletsim.traces.tables import trace_table
 from tests.fakes.traces import MS, START_NS, TRACE_ID, recorded_trace
 from tests.strategies import viewer_spans
 
@@ -62,13 +63,23 @@ def test_whatever_the_spans_the_drawing_fits_and_holds_no_control_character(
 def test_without_folding_every_span_has_its_line(spans: list[Span]) -> None:
     picture = drawn(trace_tree(spans, fold=False, timezone=dt.UTC))
 
-    assert sum(line.rstrip(" ▏▎▍▌▋▊▉█▐▕").endswith((" µs", " ms", " s")) for line in picture.splitlines()[2:]) == len(
+    assert sum(line.rstrip(" ▏▎▍▌▋▊▉█▐▕●").endswith((" µs", " ms", " s")) for line in picture.splitlines()[3:]) == len(
         spans
     )
 
 
 def test_no_spans_are_said_to_be_none() -> None:
     assert drawn(trace_tree([])) == "no spans\n"
+
+
+def test_self_times_and_the_critical_path_stand_beside_the_durations() -> None:
+    whole, waited, beside = span("root", ms=100, name="syncPod"), span("a", "root", ms=90), span("b", "root", ms=20)
+    wide = drawn(trace_tree([whole, waited, replace(beside, name="Status")])).splitlines()
+
+    assert wide[2].split() == ["DURATION", "SELF"]
+    assert wide[3].split()[:7] == ["syncPod", "kubelet", "100.0", "ms", "10.0", "ms", "●"]
+    assert [("●" in line) for line in wide[4:]] == ["ExecSync" in line for line in wide[4:]]
+    assert "SELF" not in drawn(trace_tree([whole]), width=70)
 
 
 def test_repeats_are_folded_with_what_is_beneath_them() -> None:
@@ -79,7 +90,7 @@ def test_repeats_are_folded_with_what_is_beneath_them() -> None:
     assert f"└─ 28 {TIMES} ExecSync      280.0 ms" in picture
     assert f"   └─ 28 {TIMES} runc.exec   28.0 ms" in picture
     assert "57 spans" in picture
-    assert len(picture.splitlines()) == 5
+    assert len(picture.splitlines()) == 6
 
 
 def test_a_repeat_with_an_error_is_not_folded_away() -> None:
@@ -118,7 +129,7 @@ def test_attributes_events_and_links_are_written_on_demand() -> None:
     assert "k8s.pod.name" not in plain
     assert "exception" not in plain
     with_attributes = drawn(trace_tree([one], attributes=True))
-    for line in ("self=10.0 ms", "k8s.pod.name=web", "count=7", "list=[a, true]"):
+    for line in ("k8s.pod.name=web", "count=7", "list=[a, true]"):
         assert line in with_attributes
     assert "kubelet: service.name=kubelet host.name=vm" in with_attributes
     with_events = drawn(trace_tree([one], events=True))

@@ -1,0 +1,116 @@
+"""The tables for a terminal: lists of traces, statistics of operations, the difference of two traces.
+
+Values come from spans, so they are data: made visible, never read as markup.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kubeletsim.traces.diff import Change, DiffEntry, Pace, TraceDiff
+from kubeletsim.traces.operations import OperationStatistics
+from kubeletsim.traces.render import format_duration, format_time, visible
+from kubeletsim.traces.store import TraceSummary
+
+_ERROR = "bold red"
+_SHORT_ID_DIGITS, _DURATION_WIDTH = 16, 9
+_MARKS = {Change.SAME: " ", Change.ADDED: "+", Change.MISSING: "-", Change.MOVED: "↕"}
+_STYLES = {Change.SAME: "", Change.ADDED: "green", Change.MISSING: "red", Change.MOVED: "magenta"}
+
+
+def trace_table(traces: Iterable[TraceSummary], *, timezone: dt.tzinfo | None = None) -> RenderableType:
+    """Draw a list of traces; times in the given time zone, or in the local one."""
+    table = _table(("TRACE ID", "STARTED", "ROOT", "SERVICES"), ("SPANS", "ERRORS", "DURATION"))
+    for trace in traces:
+        table.add_row(*_cells(trace, timezone))
+    return table
+
+
+def trace_line(trace: TraceSummary, *, timezone: dt.tzinfo | None = None) -> Text:
+    """Return a trace in a line of its own, for lists that never end."""
+    trace_id, started, root, services, spans, errors, duration = _cells(trace, timezone)
+    duration.pad_left(max(0, _DURATION_WIDTH - len(duration)))
+    count = Text.assemble(spans, " spans", *(("  ", errors, " failed") if trace.errors else ()))
+    return Text("  ").join((trace_id, started, duration, root, services, count))
+
+
+def _cells(trace: TraceSummary, timezone: dt.tzinfo | None) -> Sequence[Text]:
+    root = Text(visible(trace.root_name), style="red" if trace.errors else "")
+    return (
+        Text(trace.trace_id[:_SHORT_ID_DIGITS]),
+        Text(format_time(trace.start_ns, timezone)),
+        root if trace.root_name else Text("(root not here)", style="dim"),
+        Text(visible(", ".join(trace.services))),
+        Text(str(trace.spans)),
+        Text(str(trace.errors), style=_ERROR if trace.errors else "dim"),
+        Text(format_duration(trace.duration_ns)),
+    )
+
+
+def statistics_table(operations: Iterable[OperationStatistics]) -> RenderableType:
+    """Draw the statistics of operations, in the order given."""
+    table = _table(("SERVICE", "OPERATION"), ("COUNT", "RATE", "ERRORS", "P50", "P90", "P99", "SELF"))
+    for one in operations:
+        table.add_row(
+            Text(visible(one.service)),
+            Text(visible(one.name), style="red" if one.errors else ""),
+            str(one.count),
+            f"{one.rate_per_second:.2f}/s",
+            Text(str(one.errors), style=_ERROR if one.errors else "dim"),
+            *(format_duration(value) for value in (one.p50_ns, one.p90_ns, one.p99_ns, one.self_ns)),
+        )
+    return table
+
+
+def diff_table(diff: TraceDiff, *, everything: bool = False) -> RenderableType:
+    """Draw a difference as a tree: what changed and what is above it, or everything."""
+    table = _table(("", "OPERATION"), ("BEFORE", "AFTER"))
+    table.add_column("", no_wrap=True)
+    for entry in diff.entries if everything else _with_parents(diff.entries):
+        table.add_row(
+            Text("!" if entry.outcome_changed else _MARKS[entry.change], style="bold"),
+            Text("  " * entry.depth + (visible(entry.name) or "(no name)"), style=_STYLES[entry.change]),
+            *(format_duration(side.duration_ns) if side else "" for side in (entry.before, entry.after)),
+            _remark(entry),
+        )
+    return table
+
+
+def _table(left: Sequence[str], right: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in left:
+        table.add_column(title, no_wrap=True)
+    for title in right:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _with_parents(entries: Sequence[DiffEntry]) -> Iterator[DiffEntry]:
+    """Yield the entries that changed, each after those above it, in order."""
+    above: list[DiffEntry] = []
+    told = 0
+    for entry in entries:
+        del above[entry.depth :]
+        told = min(told, len(above))
+        above.append(entry)
+        if entry.change is not Change.SAME or entry.pace is not Pace.SAME or entry.outcome_changed:
+            yield from above[told:]
+            told = len(above)
+
+
+def _remark(entry: DiffEntry) -> Text:
+    remarks = []
+    if entry.change is not Change.SAME:
+        remarks.append((entry.change.value, _STYLES[entry.change]))
+    if entry.before and entry.after:
+        if entry.outcome_changed:
+            remarks.append(("fails now" if entry.after.error else "no longer fails", _ERROR))
+        if entry.pace is not Pace.SAME:
+            slower = entry.pace is Pace.SLOWER
+            durations = sorted((entry.before.duration_ns, entry.after.duration_ns))
+            times = f" ×{durations[1] / durations[0]:.1f}" if durations[0] else ""  # noqa: RUF001  a sign, not a letter
+            remarks.append((f"{entry.pace.value}{times}", "yellow" if slower else "cyan"))
+    return Text(", ").join(Text(text, style=style) for text, style in remarks)
