@@ -6,10 +6,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PB := kubeletsim/pb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e bench proto clean
+.PHONY: help setup demo test check e2e bench screenshots proto clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## make .venv with everything a developer needs
 
@@ -30,6 +30,9 @@ check: $(VENV)/.dev ## format, lint, types, layers: what CI runs first
 
 bench: $(VENV)/.dev ## measure; prints one table
 	@$(BIN)/python -m bench $(ARGS)
+
+screenshots: $(VENV)/.dev ## picture the web page for docs/images, light and dark; needs chromium
+	@$(BIN)/python -m tests.screenshots docs/images
 
 proto: $(VENV)/.dev ## regenerate kubeletsim/pb from proto/
 	@$(BIN)/python -m grpc_tools.protoc \

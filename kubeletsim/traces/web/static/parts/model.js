@@ -38,7 +38,12 @@ export class Trace {
   service(row) { return this.operations[this.operation[row]].service; }
   failed(row) { return Boolean(this.marks[row] & ERROR); }
   hasChildren(row) { return this.end[row] > row + 1; }
-  get services() { return [...new Set(this.operations.map((one) => one.service))]; }
+  /** In the order in which they appear. */
+  get services() {
+    const found = new Set();
+    for (let row = 0; row < Math.min(this.size, 1000); row++) found.add(this.service(row));
+    return [...found, ...new Set(this.operations.map((one) => one.service)).difference(found)];
+  }
 
   setCriticalPath(segments) {
     for (const segment of segments) {

@@ -25,8 +25,9 @@ export function show(main, { match, params }) {
 
 function open(main, trace, params) {
   const place = new URLSearchParams(params);
+  let gone = false;
   const remember = debounce(150, () => {
-    if (location.pathname.startsWith("/trace/")) history.replaceState(null, "", `/trace/${trace.id}${place.size ? `?${place}` : ""}`);
+    if (!gone) history.replaceState(null, "", `/trace/${trace.id}${place.size ? `?${place}` : ""}`);
   });
   const note = (name, value) => { value ? place.set(name, value) : place.delete(name); remember(); };
 
@@ -90,7 +91,7 @@ function open(main, trace, params) {
     if (event.key === "n" || event.key === "N") search.step(event.key === "n" ? 1 : -1);
   }
 
-  return [() => main.removeEventListener("keydown", keys), () => fall.end(), () => strip.end(), () => delete main.dataset.ready];
+  return [() => { gone = true; main.removeEventListener("keydown", keys); }, () => fall.end(), () => strip.end(), () => delete main.dataset.ready];
 }
 
 function heading(trace) {

@@ -1,0 +1,162 @@
+"""The page in a real browser, on a real run: a runtime, a kubelet and the receiver that serves the page."""
+
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from kubeletsim.traces.otlp import to_json
+from tests.browser import browser, opened
+from tests.fakes.traces import resource_spans, span_message
+from tests.lab import Lab, free_port
+
+POD = "web"
+
+
+def pod() -> dict[str, Any]:
+    """A pod of one container that stays."""
+    container = {"name": "app", "image": "docker.io/library/busybox:1.35", "command": ["/bin/sleep", "10000"]}
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [container]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD}, "spec": spec}
+
+
+def start(lab: Lab) -> str:
+    """Start everything, wait for the spans of the pod's start, and return the page's address."""
+    lab.ui = f"127.0.0.1:{free_port()}"
+    lab.start_collector()
+    lab.start_stub("--latency", "none")
+    lab.start_kubelet()
+    lab.apply(pod())
+    lab.wait(lambda: lab.phase(POD) == "Running", what="the pod runs")
+    lab.wait(
+        lambda: {"syncPod", "Images/GarbageCollect"} <= {span.name for span in lab.spans()}, what="its spans arrive"
+    )
+    return f"http://{lab.ui}"
+
+
+def send(lab: Lab, message: ResourceSpans) -> None:
+    """Send spans as any program would."""
+    url = f"http://127.0.0.1:{lab.http_port}/v1/traces"
+    request = Request(url, data=to_json([message]).encode(), headers={"Content-Type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def row(page: Page, text: str, *, service: str) -> Locator:
+    """Return the rows of the waterfall that a screen reader would read out like this."""
+    return page.get_by_role("treeitem", name=f"{text}, {service}")
+
+
+def test_a_pods_start_is_found_opened_and_shows_the_runtimes_spans_under_the_kubelets(lab: Lab) -> None:
+    with browser() as running:
+        url = start(lab)
+        find_and_open(running, url)
+        other_pages_show_the_same_run(running, url)
+
+
+def find_and_open(running: Browser, url: str) -> None:
+    with opened(running, url) as page:
+        page.get_by_label("Query").fill(f"root:syncPod k8s.pod.name={POD}* k8s.pod.update_type=create")
+        only = page.get_by_role("row").filter(has_text="syncPod")
+        expect(only).to_have_count(1)
+        assert "k8s.pod.update_type" in page.url
+        only.get_by_role("link", name="syncPod").click()
+
+        expect(row(page, "syncPod", service="kubelet")).to_have_attribute("aria-level", "1")
+        call = "runtime.v1.RuntimeService/RunPodSandbox"
+        expect(row(page, call, service="kubelet")).to_have_attribute("aria-level", "2")
+        expect(row(page, call, service="runtime-stub")).to_have_attribute("aria-level", "3")
+
+        colours = {
+            service: row(page, call, service=service).evaluate(
+                "row => getComputedStyle(row.querySelector('.span')).backgroundColor"
+            )
+            for service in ("kubelet", "runtime-stub")
+        }
+        assert colours["kubelet"] != colours["runtime-stub"]
+
+        row(page, call, service="kubelet").click()
+        details = page.get_by_role("complementary", name="Span details")
+        expect(details).to_contain_text("rpc.method")
+        page.wait_for_url("**/trace/*?span=*")
+        link = page.url
+        keyboard_works(page, call)
+    with opened(running, link) as page:  # the same span again, from its address alone
+        expect(page.get_by_role("complementary", name="Span details")).to_contain_text("RunPodSandbox")
+        expect(row(page, call, service="kubelet")).to_have_attribute("aria-selected", "true")
+
+
+def keyboard_works(page: Page, call: str) -> None:
+    page.keyboard.press("Escape")
+    tree = page.get_by_role("tree")
+    expect(tree).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(row(page, call, service="runtime-stub")).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    expect(row(page, call, service="runtime-stub")).to_have_count(1)
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find in this trace")).to_be_focused()
+    page.keyboard.type("StartContainer")
+    expect(page.locator(".find output")).to_contain_text("match")
+    page.keyboard.press("Enter")
+    expect(page.locator(".row.chosen")).to_contain_text("StartContainer")
+
+
+def other_pages_show_the_same_run(running: Browser, url: str) -> None:
+    with opened(running, f"{url}/map") as page:
+        calls = page.get_by_role("table", name="Calls between services")
+        expect(calls).to_contain_text("kubelet")
+        expect(calls).to_contain_text("runtime-stub")
+        page.get_by_role("link", name="Operations", exact=True).click()
+        expect(page.get_by_role("table", name="Operations")).to_contain_text("RunPodSandbox")
+        page.get_by_role("link", name="Pods", exact=True).click()
+        expect(page.get_by_role("link", name="StartContainer").first).to_be_attached()
+        page.go_back()
+        expect(page.get_by_role("table", name="Operations")).to_be_visible()
+
+
+def test_the_list_fills_live_and_values_are_never_markup(lab: Lab) -> None:
+    """No node is needed for this: spans as hostile as they come are sent to the receiver itself."""
+    with browser() as running:
+        lab.ui = f"127.0.0.1:{free_port()}"
+        lab.start_collector()
+        evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+        with opened(running, f"http://{lab.ui}") as page:
+            expect(page.get_by_text("No trace matches")).to_be_visible()
+            message = span_message(evil, evil=evil, error=evil)
+            message.events.add(name=evil)
+            send(lab, resource_spans(message, service=evil, more=evil))
+            page.get_by_role("link", name=evil).click()
+            page.get_by_role("treeitem").first.click()
+            expect(page.get_by_role("complementary")).to_contain_text(evil)
+            for view in ("Flame graph", "Operations"):
+                page.get_by_role("tab", name=view).click()
+                expect(page.locator(".stage")).to_contain_text(evil)
+            for other in ("Operations", "Service map"):
+                page.get_by_role("navigation").get_by_role("link", name=other).click()
+                expect(page.locator("main")).to_contain_text("<img src=x")
+
+
+def test_of_a_large_trace_only_the_rows_in_sight_are_in_the_document(lab: Lab) -> None:
+    with browser() as running:
+        lab.ui = f"127.0.0.1:{free_port()}"
+        lab.start_collector()
+        spans = [
+            span_message(span=number, parent=(number - 1) // 3 + 1 if number > 1 else 0) for number in range(1, 5001)
+        ]
+        send(lab, resource_spans(*spans))
+        with opened(running, f"http://{lab.ui}/trace/1") as page:
+            page.get_by_role("treeitem").first.wait_for()
+            assert page.get_by_role("treeitem").count() < 100
+            page.keyboard.press("End")
+            expect(page.locator(".row.chosen")).to_have_id("row-4999")
+            assert page.get_by_role("treeitem").count() < 100
+
+
+def test_screenshots_are_in_the_documentation() -> None:
+    images = Path(__file__).parents[2] / "docs" / "images"
+    for image in images.glob("*.png"):
+        assert image.stat().st_size < 300_000, image
+    assert len(list(images.glob("*.png"))) >= 8
