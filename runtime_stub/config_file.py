@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kubeletsim.base.go_yaml import UnreadableTextError, read_document
-from runtime_stub.settings import DEFAULT_LISTEN, DEFAULT_POD_CIDR, DEFAULT_SANDBOX_IMAGE, Settings, SettingsError
+from runtime_stub.behaviour.catalogue import ImageEntry
+from runtime_stub.settings import (
+    DEFAULT_LISTEN,
+    DEFAULT_POD_CIDR,
+    DEFAULT_SANDBOX_IMAGE,
+    Features,
+    Settings,
+    SettingsError,
+)
 from runtime_stub.state.addresses import parse_ranges
 from runtime_stub.state.references import parse_reference
 
@@ -40,9 +48,42 @@ class _Tracing(_Part):
     samplingRatePerMillion: int = Field(default=0, ge=0, le=1_000_000)
 
 
+Port = Annotated[int, Field(ge=1, le=65535)]
+AbsolutePath = Annotated[str, Field(pattern="^/")]
+
+
+class _CatalogueEntry(_Part):
+    name: Annotated[str, Field(min_length=1)]
+    content: str = ""
+    user: str = ""
+    command: list[str] = []
+    serves: list[Port] = []
+    banner: str = ""
+    files: dict[AbsolutePath, str] = {}
+
+    def entry(self) -> ImageEntry:
+        """Return the entry that this part of the file describes."""
+        return ImageEntry(
+            name=self.name,
+            content=self.content,
+            user=self.user,
+            command=tuple(self.command),
+            serves=tuple(self.serves),
+            banner=self.banner,
+            files=self.files,
+        )
+
+
 class _Images(_Part):
     sandbox: Reference = DEFAULT_SANDBOX_IMAGE
     preloaded: list[Reference] = []
+    catalogue: list[_CatalogueEntry] = []
+
+
+class _Features(_Part):
+    recursiveReadOnlyMounts: bool = True
+    userNamespaces: bool = True
+    supplementalGroupsPolicy: bool = True
 
 
 class _Network(_Part):
@@ -65,6 +106,7 @@ class RuntimeStubConfiguration(_Part):
     network: _Network = _Network()
     cgroupDriver: Literal["cgroupfs", "systemd"] = "cgroupfs"
     runtimeHandlers: list[str] = []
+    features: _Features = _Features()
 
     def settings(self) -> Settings:
         """Return the settings that the file describes."""
@@ -82,6 +124,12 @@ class RuntimeStubConfiguration(_Part):
             pod_cidr=self.network.podCIDR,
             cgroup_driver=self.cgroupDriver,
             runtime_handlers=tuple(self.runtimeHandlers),
+            features=Features(
+                recursive_read_only_mounts=self.features.recursiveReadOnlyMounts,
+                user_namespaces=self.features.userNamespaces,
+                supplemental_groups_policy=self.features.supplementalGroupsPolicy,
+            ),
+            catalogue=tuple(one.entry() for one in self.images.catalogue),
         )
 
 

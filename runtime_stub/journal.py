@@ -20,7 +20,7 @@ from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Record, Sandbox, SandboxState
 
 FILE_NAME = "state.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 R = TypeVar("R", Sandbox, Container, Image)
 
@@ -32,6 +32,7 @@ _DECODERS: dict[tuple[type[Record], str], Any] = {
     (Container, "config"): pb.ContainerConfig.FromString,
     (Container, "state"): ContainerState,
     (Container, "resources"): pb.LinuxContainerResources.FromString,
+    (Container, "groups"): lambda text: tuple(json.loads(text)),
     (Image, "tags"): lambda text: tuple(json.loads(text)),
     (Image, "digests"): lambda text: tuple(json.loads(text)),
     (Image, "pinned"): bool,

@@ -7,18 +7,24 @@ state change here and nowhere else.
 
 import logging
 import secrets
+from collections.abc import Mapping
 
 from kubeletsim.base.timing import Clock
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.behaviour.catalogue import Catalogue, ImageEntry
 from runtime_stub.behaviour.latency import LatencyModel
 from runtime_stub.events import Events
 from runtime_stub.journal import Journal
 from runtime_stub.logs import LogFile, create_log
 from runtime_stub.processes import Processes
+from runtime_stub.shell.accounts import Identity, identity_of
 from runtime_stub.shell.entrypoint import NotExecutable, container_program, exec_program
 from runtime_stub.shell.program import Output, Program, Stream, written
+from runtime_stub.shell.rootfs import holds, rootfs
 from runtime_stub.state.images import Images
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox
 from runtime_stub.state.references import InvalidReference, parse_reference
+from runtime_stub.state.views import image_names
 from runtime_stub.state.world import World
 
 log = logging.getLogger(__name__)
@@ -29,12 +35,15 @@ FIRST_PID = 4_000
 class Machine:
     """Sandboxes, containers, images, processes, logs, and the journal of all that."""
 
-    def __init__(self, *, clock: Clock, journal: Journal, latency: LatencyModel) -> None:
+    def __init__(
+        self, *, clock: Clock, journal: Journal, latency: LatencyModel, catalogue: Catalogue | None = None
+    ) -> None:
         self._clock = clock
         self._journal = journal
         self._latency = latency
         self._logs: dict[str, LogFile] = {}
         self._next_pid = FIRST_PID
+        self.catalogue = catalogue or Catalogue()
         self.world = World()
         self.images = Images()
         self.events = Events(self.world, self.now)
@@ -77,6 +86,31 @@ class Machine:
         for container in containers:
             if container.state is ContainerState.RUNNING:
                 self._resume(container)
+
+    def image_files(self, image_name: str) -> Mapping[str, bytes]:
+        """Return the files of an image, by any name it has."""
+        try:
+            return rootfs(self.catalogue.entry(parse_reference(image_name)))
+        except InvalidReference:  # known by its id alone
+            return rootfs(ImageEntry(name=""))
+
+    def image_holds(self, image: Image, path: str) -> bool:
+        """Tell whether an image has a file or a directory at a path."""
+        return holds(self.image_files(image_names(image)[0]), path)
+
+    def identity_of(self, config: pb.ContainerConfig, image: Image) -> Identity:
+        """Return who a new container's process is.
+
+        Raises:
+            UnknownUser: the image has no such user or group.
+        """
+        files = self.image_files(image_names(image)[0])
+        return identity_of(
+            config.linux.security_context,
+            image_user=image.user,
+            passwd=files.get("/etc/passwd", b"").decode(errors="replace"),
+            group=files.get("/etc/group", b"").decode(errors="replace"),
+        )
 
     def program_of(self, container: Container) -> Program:
         """Return what a container's process does.

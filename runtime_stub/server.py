@@ -17,15 +17,18 @@ from opentelemetry.trace import Tracer
 
 from kubeletsim.base.telemetry import Telemetry, TracingSettings, open_telemetry
 from kubeletsim.base.timing import Clock, SystemClock
+from runtime_stub.behaviour.catalogue import Catalogue
 from runtime_stub.behaviour.latency import Latency, LatencyModel
 from runtime_stub.behaviour.plan import Scope
 from runtime_stub.behaviour.profiles import PROFILES, Profile
 from runtime_stub.journal import Journal, open_journal
 from runtime_stub.listener import Listener, ListenError, claimed, parse_listen
 from runtime_stub.machine import Machine
+from runtime_stub.services.checkpoints import Checkpoints
 from runtime_stub.services.containers import Containers
 from runtime_stub.services.execs import Execs
 from runtime_stub.services.images import ImageHandlers
+from runtime_stub.services.metrics import Metrics
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.pulls import Puller
 from runtime_stub.services.rpc import generic_handlers
@@ -82,7 +85,7 @@ async def serving(
         telemetry = await stack.enter_async_context(_telemetry(settings, environ))
         stack.enter_context(claimed(listener))
         latency = latency_model(settings, profile)
-        machine = Machine(clock=clock, journal=journal, latency=latency)
+        machine = Machine(clock=clock, journal=journal, latency=latency, catalogue=Catalogue(settings.catalogue))
         stack.callback(machine.close)
         performer = _performer(profile, latency, telemetry, clock)
         handlers = handlers_of(settings, profile, machine, performer, journal, root_dir)
@@ -130,7 +133,7 @@ def handlers_of(
     pool = AddressPool(parse_ranges(journal.setting(_POD_CIDR) or settings.pod_cidr))
     for sandbox in machine.world.sandboxes():
         pool.hold(sandbox.ips)
-    puller = Puller(machine, id_prefix=profile.image_id_prefix)
+    puller = Puller(machine, id_prefix=profile.image_id_prefix, catalogue=machine.catalogue)
     puller.store(settings.sandbox_image, pinned=True)
     for image in settings.preloaded_images:
         puller.store(image)
@@ -149,6 +152,8 @@ def handlers_of(
         Containers(machine, performer, profile=profile),
         Execs(machine, performer),
         Stats(machine, performer, filesystem=filesystem),
+        Metrics(machine),
+        Checkpoints(machine, runtime_name=profile.runtime_type),
         ImageHandlers(machine, performer, puller=puller, filesystem=filesystem),
         StatusHandlers(
             machine,
@@ -158,6 +163,7 @@ def handlers_of(
             pool=pool,
             remember_pod_cidr=lambda pod_cidr: journal.change_setting(_POD_CIDR, pod_cidr),
             config=settings.as_data(),
+            features=settings.features,
         ),
     ]
 

@@ -5,8 +5,10 @@ is beside each setting.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
+
+from runtime_stub.behaviour.catalogue import ImageEntry
 
 DEFAULT_LISTEN = "unix:///run/runtime-stub.sock"
 DEFAULT_SANDBOX_IMAGE = "registry.k8s.io/pause:3.10.2"
@@ -16,6 +18,15 @@ DEFAULT_POD_CIDR = "10.88.0.0/16"
 PROFILE_NAMES = ("containerd", "crio", "plain")
 LATENCY_NAMES = ("default", "none")
 CGROUP_DRIVERS = ("cgroupfs", "systemd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What Status claims. Whether it is claimed or not, requests for it are treated in the same way."""
+
+    recursive_read_only_mounts: bool = True
+    user_namespaces: bool = True
+    supplemental_groups_policy: bool = True
 
 
 class SettingsError(Exception):
@@ -53,7 +64,16 @@ class Settings:
     runtime_handlers: tuple[str, ...] = ()
     """`runtimeHandlers`: names that RunPodSandbox accepts besides the empty one."""
 
+    features: Features = Features()
+    """`features`: what Status claims to support."""
+    catalogue: tuple[ImageEntry, ...] = ()
+    """`images.catalogue`: what images are like; the first entry that matches counts."""
+
     def as_data(self) -> dict[str, object]:
         """Return the settings as JSON data."""
         data = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {**data, "latencies": dict(self.latencies)}
+        catalogue = [
+            {"name": one.name, "content": one.content, "user": one.user, "files": sorted(one.files)}
+            for one in self.catalogue
+        ]
+        return {**data, "latencies": dict(self.latencies), "features": asdict(self.features), "catalogue": catalogue}

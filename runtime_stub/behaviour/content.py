@@ -1,8 +1,8 @@
 """This module is the image that a reference yields: invented, but always the same for the same reference.
 
 The content's key is the repository path and the tag, without the registry, so that the same image pulled from a mirror
-is the same image. An image pulled by digest has that digest. Sizes and layers follow from the content's hash; a busybox
-is small, anything else has 8 to 120 MB in 2 to 8 layers.
+is the same image; a catalogue may give several names one key. An image pulled by digest has that digest. Sizes and
+layers follow from the content's hash; a busybox is small, anything else has 8 to 120 MB in 2 to 8 layers.
 """
 
 import hashlib
@@ -47,9 +47,14 @@ class Content:
         return sum(layer.size_bytes for layer in self.layers)
 
 
-def content_of(reference: Reference) -> Content:
-    """Return the content of a reference."""
-    digest = reference.digest or _digest(f"manifest {reference.path}:{reference.tag}")
+def content_of(reference: Reference, *, key: str = "") -> Content:
+    """Return the content of a reference.
+
+    Args:
+        reference: one with a digest has that digest.
+        key: what images of equal content share; empty for path and tag.
+    """
+    digest = reference.digest or _digest(f"manifest {key or f'{reference.path}:{reference.tag}'}")
     seed = hashlib.sha256(digest.encode()).digest()
     basename = reference.path.rpartition("/")[2]
     if (size := next((size for name, size in _SMALL_IMAGES.items() if basename.startswith(name)), 0)) > 0:

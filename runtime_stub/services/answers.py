@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -16,6 +17,11 @@ class Identified(Protocol):
 
 
 T = TypeVar("T", bound=Identified)
+ItemT = TypeVar("ItemT")
+ChunkT = TypeVar("ChunkT")
+
+CHUNK_SIZE = 5000
+"""Items in one message of a streamed list, as in containerd."""
 
 _FIELD_1_TAG = b"\x0a"
 """The wire tag of field 1, length-delimited: every CRI list answer has its items there."""
@@ -49,6 +55,33 @@ class Listing(Generic[T]):
     def _encode(self, record: T) -> bytes:
         item = self._view(record).SerializeToString()
         return b"".join((_FIELD_1_TAG, _varint(len(item)), item))
+
+
+class Chunks(Generic[ItemT, ChunkT]):
+    """A list streamed in pieces, none of them empty; no item comes twice, and an empty list is no message at all.
+
+    The items are looked at as the client reads, so a slow one costs no memory.
+    """
+
+    def __init__(
+        self, items: Iterable[ItemT], chunk: Callable[[list[ItemT]], ChunkT], *, size: int = CHUNK_SIZE
+    ) -> None:
+        self._items = iter(items)
+        self._chunk = chunk
+        self._size = size
+
+    def __aiter__(self) -> "Chunks[ItemT, ChunkT]":
+        return self
+
+    async def __anext__(self) -> ChunkT:
+        """Return the next piece."""
+        if items := list(islice(self._items, self._size)):
+            return self._chunk(items)
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Let go of the list."""
+        self._items = iter(())
 
 
 def message_json(message: Message) -> dict[str, Any]:

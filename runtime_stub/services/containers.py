@@ -11,14 +11,16 @@ from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.profiles import Profile
 from runtime_stub.behaviour.refusals import word
 from runtime_stub.machine import Machine
-from runtime_stub.services.answers import Listing, message_json, rfc3339
+from runtime_stub.services.answers import Chunks, Listing, message_json, rfc3339
+from runtime_stub.services.checks import check_mounts
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
 from runtime_stub.services.stopping import container_facts, is_running, removal_scene, stopping_scene
+from runtime_stub.shell.accounts import Identity, UnknownUser
 from runtime_stub.shell.entrypoint import NotExecutable
 from runtime_stub.shell.program import Program
 from runtime_stub.state.filters import select_containers
-from runtime_stub.state.records import Container, ContainerState, Sandbox, SandboxState
+from runtime_stub.state.records import Container, ContainerState, Image, Sandbox, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
 from runtime_stub.state.views import container_item, container_status, image_names
 
@@ -106,6 +108,13 @@ class Containers:
         world = self._machine.world
         return self._listing.wire_form(select_containers(world, request.filter), total=world.container_count)
 
+    def stream_containers(
+        self, request: pb.StreamContainersRequest
+    ) -> Chunks[pb.Container, pb.StreamContainersResponse]:
+        """Show the same in pieces."""
+        items = map(container_item, list(select_containers(self._machine.world, request.filter)))
+        return Chunks(items, lambda chunk: pb.StreamContainersResponse(containers=chunk))
+
     def reopen_container_log(self, request: pb.ReopenContainerLogRequest) -> pb.ReopenContainerLogResponse:
         """Begin a new log file, after the old one was renamed."""
         container = self._machine.world.find_container(request.container_id)
@@ -133,6 +142,9 @@ class Containers:
         image = self._machine.images.find(config.image.image)
         if image is None:
             raise Refusal(Reason.IMAGE_UNRESOLVED, image=config.image.image)
+        images = self._machine.images
+        check_mounts(config, find=images.find, holds=self._machine.image_holds)
+        identity = self._identity(id_, config, image)
         name, digest = image_names(image)
         directory = log_directory or sandbox.config.log_directory
         resources = pb.LinuxContainerResources()
@@ -147,7 +159,16 @@ class Containers:
             log_path=os.path.join(directory, config.log_path) if directory and config.log_path else "",  # noqa: PTH118
             created_at=self._machine.now(),
             resources=resources,
+            uid=identity.uid,
+            gid=identity.gid,
+            groups=identity.groups,
         )
+
+    def _identity(self, id_: str, config: pb.ContainerConfig, image: Image) -> Identity:
+        try:
+            return self._machine.identity_of(config, image)
+        except UnknownUser as error:
+            raise Refusal(Reason.USER_UNKNOWN, id=id_, cause=str(error)) from error
 
     def _creation_scene(self, container: Container, sandbox: Sandbox, name: str) -> Scene:
         def commit() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.machine import Machine
+from runtime_stub.services.answers import Chunks
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.pulls import Puller
 from runtime_stub.services.scene import Scene
@@ -39,6 +40,12 @@ class ImageHandlers:
         """Show every image; containerd ignores the filter."""
         del request
         return pb.ListImagesResponse(images=[image_item(image) for image in self._machine.images.all()])
+
+    def stream_images(self, request: pb.StreamImagesRequest) -> Chunks[pb.Image, pb.StreamImagesResponse]:
+        """Show the same in pieces."""
+        del request
+        items = map(image_item, self._machine.images.all())
+        return Chunks(items, lambda chunk: pb.StreamImagesResponse(images=chunk))
 
     def image_status(self, request: pb.ImageStatusRequest) -> pb.ImageStatusResponse:
         """Show one image; no image, and no error, when it is not present."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from runtime_stub.behaviour.catalogue import Catalogue
 from runtime_stub.behaviour.content import LAYER_TYPE, Content, Layer, content_of, resolve_error, resolves
 from runtime_stub.machine import Machine
 from runtime_stub.services.scene import Scene
@@ -18,15 +19,17 @@ class Puller:
     Args:
         machine: where they go.
         id_prefix: what comes before the digits of an image's id.
+        catalogue: what images are like.
     """
 
-    def __init__(self, machine: Machine, *, id_prefix: str) -> None:
+    def __init__(self, machine: Machine, *, id_prefix: str, catalogue: Catalogue) -> None:
         self._machine = machine
+        self._catalogue = catalogue
         self._id_prefix = id_prefix
 
     def id_of(self, reference: Reference) -> str:
         """Return the id that an image has, or would have."""
-        return self._id_prefix + content_of(reference).config_digest.removeprefix("sha256:")
+        return self._id_prefix + self._content(reference).config_digest.removeprefix("sha256:")
 
     def store(self, text: str, *, pinned: bool = False) -> Image:
         """Make an image present without a pull's delay.
@@ -35,10 +38,15 @@ class Puller:
             InvalidReference: the text names no image.
         """
         reference = parse_reference(text)
-        content, id_ = content_of(reference), self.id_of(reference)
+        content, id_ = self._content(reference), self.id_of(reference)
         self._machine.apply(
             self._machine.images.add(
-                reference, id_=id_, digest=content.digest, size_bytes=content.size_bytes, pinned=pinned
+                reference,
+                id_=id_,
+                digest=content.digest,
+                size_bytes=content.size_bytes,
+                pinned=pinned,
+                user=self._catalogue.entry(reference).user,
             )
         )
         image = self._machine.images.find(id_)
@@ -55,7 +63,7 @@ class Puller:
             reference = parse_reference(text)
         except InvalidReference as error:
             raise Refusal(Reason.IMAGE_REFERENCE_INVALID, image=text, cause=str(error)) from error
-        content, id_ = content_of(reference), self.id_of(reference)
+        content, id_ = self._content(reference), self.id_of(reference)
         scene = Scene(facts=_facts(reference, content))
 
         def resolve() -> None:
@@ -75,6 +83,9 @@ class Puller:
         scene.conditions = {"absent": lambda: self._machine.images.find(id_) is None}
         scene.groups = {"layers": layers}
         return scene
+
+    def _content(self, reference: Reference) -> Content:
+        return content_of(reference, key=self._catalogue.content_key(reference))
 
     def _commit(self, text: str, *, pinned: bool) -> None:
         self.store(text, pinned=pinned)

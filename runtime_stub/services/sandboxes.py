@@ -10,7 +10,8 @@ from uuid import UUID
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.profiles import Profile
 from runtime_stub.machine import Machine
-from runtime_stub.services.answers import Listing, message_json, rfc3339
+from runtime_stub.services.answers import Chunks, Listing, message_json, rfc3339
+from runtime_stub.services.checks import check_user_namespace
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.pulls import Puller
 from runtime_stub.services.scene import Scene
@@ -55,6 +56,7 @@ class Sandboxes:
         try:
             if request.runtime_handler not in self._runtime_handlers:
                 raise Refusal(Reason.HANDLER_UNKNOWN, id=id_, handler=request.runtime_handler)
+            check_user_namespace(config, id_=id_)
             scene = self._running_scene(id_, name, config, handler=request.runtime_handler, ips=ips)
             await self._performer.perform("RunPodSandbox", scene)
         finally:
@@ -100,6 +102,20 @@ class Sandboxes:
         """Show the sandboxes that a filter lets through."""
         world = self._machine.world
         return self._listing.wire_form(select_sandboxes(world, request.filter), total=world.sandbox_count)
+
+    def stream_pod_sandboxes(
+        self, request: pb.StreamPodSandboxesRequest
+    ) -> Chunks[pb.PodSandbox, pb.StreamPodSandboxesResponse]:
+        """Show the same in pieces."""
+        items = map(sandbox_item, list(select_sandboxes(self._machine.world, request.filter)))
+        return Chunks(items, lambda chunk: pb.StreamPodSandboxesResponse(pod_sandboxes=chunk))
+
+    def update_pod_sandbox_resources(
+        self, request: pb.UpdatePodSandboxResourcesRequest
+    ) -> pb.UpdatePodSandboxResourcesResponse:
+        """Take note that a pod's cgroup has changed, which means nothing here but that the pod must exist."""
+        self._machine.world.find_sandbox(request.pod_sandbox_id)
+        return pb.UpdatePodSandboxResourcesResponse()
 
     def _find(self, id_: str) -> Sandbox | None:
         try:

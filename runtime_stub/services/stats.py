@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeletsim.pb import cri_pb2 as pb
-from runtime_stub.behaviour.usage import Usage, usage_of
+from runtime_stub.behaviour.usage import Usage
 from runtime_stub.machine import Machine
+from runtime_stub.services.answers import Chunks
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
 from runtime_stub.services.stopping import container_facts
-from runtime_stub.shell.entrypoint import NotExecutable
-from runtime_stub.shell.program import Wait
+from runtime_stub.services.usages import container_usage, sandbox_usage
 from runtime_stub.state.filters import select_for_stats, select_sandboxes_for_stats
 from runtime_stub.state.records import Container, ContainerState, Sandbox, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
@@ -70,8 +70,24 @@ class Stats:
         ready = [one for one in sandboxes if one.state is SandboxState.READY]
         return pb.ListPodSandboxStatsResponse(stats=[self._sandbox_stats(one) for one in ready])
 
+    def stream_container_stats(
+        self, request: pb.StreamContainerStatsRequest
+    ) -> Chunks[pb.ContainerStats, pb.StreamContainerStatsResponse]:
+        """Show what the running containers use, in pieces."""
+        containers = [one for one in select_for_stats(self._machine.world, request.filter) if _runs(one)]
+        items = map(self._container_stats, containers)
+        return Chunks(items, lambda chunk: pb.StreamContainerStatsResponse(container_stats=chunk))
+
+    def stream_pod_sandbox_stats(
+        self, request: pb.StreamPodSandboxStatsRequest
+    ) -> Chunks[pb.PodSandboxStats, pb.StreamPodSandboxStatsResponse]:
+        """Show what the ready sandboxes use, in pieces."""
+        sandboxes = select_sandboxes_for_stats(self._machine.world, request.filter)
+        items = map(self._sandbox_stats, [one for one in sandboxes if one.state is SandboxState.READY])
+        return Chunks(items, lambda chunk: pb.StreamPodSandboxStatsResponse(pod_sandbox_stats=chunk))
+
     def _container_stats(self, container: Container) -> pb.ContainerStats:
-        now, usage, config = self._machine.now(), self._usage(container), container.config
+        now, usage, config = self._machine.now(), container_usage(self._machine, container), container.config
         return pb.ContainerStats(
             attributes=pb.ContainerAttributes(
                 id=container.id, metadata=config.metadata, labels=config.labels, annotations=config.annotations
@@ -89,8 +105,8 @@ class Stats:
     def _sandbox_stats(self, sandbox: Sandbox) -> pb.PodSandboxStats:
         now, config = self._machine.now(), sandbox.config
         containers = [one for one in self._machine.world.containers_of(sandbox.id) if _runs(one)]
-        pause = usage_of(sandbox.id, age_seconds=(now - sandbox.created_at) / 1e9, idle=True)
-        usages = [pause, *(self._usage(one) for one in containers)]
+        pause = sandbox_usage(self._machine, sandbox)
+        usages = [pause, *(container_usage(self._machine, one) for one in containers)]
         linux = pb.LinuxPodSandboxStats(
             cpu=self._cpu(sandbox.id, now, sum(one.cpu_core_nanoseconds for one in usages)),
             memory=_memory(usages, now, limit_bytes=0),
@@ -103,14 +119,6 @@ class Stats:
             id=sandbox.id, metadata=config.metadata, labels=config.labels, annotations=config.annotations
         )
         return pb.PodSandboxStats(attributes=attributes, linux=linux)
-
-    def _usage(self, container: Container) -> Usage:
-        try:
-            first = self._machine.program_of(container)[0]
-        except NotExecutable:
-            first = None
-        age = max(0, self._machine.now() - container.started_at) / 1e9
-        return usage_of(container.id, age_seconds=age, idle=isinstance(first, Wait) and not first.heeds_signals)
 
     def _cpu(self, id_: str, now: int, cpu: int) -> pb.CpuUsage:
         before = self._readings.get(id_)

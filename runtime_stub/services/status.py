@@ -11,6 +11,7 @@ from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.profiles import Profile
 from runtime_stub.events import Subscription
 from runtime_stub.machine import Machine
+from runtime_stub.settings import Features
 from runtime_stub.state.addresses import AddressPool, parse_ranges
 from runtime_stub.state.refusals import Reason, Refusal
 
@@ -33,6 +34,7 @@ class StatusHandlers:
         pool: the addresses of pods.
         remember_pod_cidr: keeps the pod CIDR that a caller sets.
         config: shown by a verbose Status.
+        features: what the runtime handlers and the runtime claim to support.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class StatusHandlers:
         pool: AddressPool,
         remember_pod_cidr: Callable[[str], None],
         config: Mapping[str, object],
+        features: Features,
     ) -> None:
         self._machine = machine
         self._profile = profile
@@ -53,6 +56,7 @@ class StatusHandlers:
         self._pool = pool
         self._remember_pod_cidr = remember_pod_cidr
         self._config = dict(config)
+        self._features = features
 
     def version(self, request: pb.VersionRequest) -> pb.VersionResponse:
         """Say who this is."""
@@ -66,14 +70,22 @@ class StatusHandlers:
 
     def status(self, request: pb.StatusRequest) -> pb.StatusResponse:
         """Say that everything is well."""
+        features = self._features
         types = ("RuntimeReady", "NetworkReady", *self._profile.conditions)
         return pb.StatusResponse(
             status=pb.RuntimeStatus(conditions=[pb.RuntimeCondition(type=one, status=True) for one in types]),
             info=self._info() if request.verbose else {},
             runtime_handlers=[
-                pb.RuntimeHandler(name=name, features=pb.RuntimeHandlerFeatures()) for name in self._handlers
+                pb.RuntimeHandler(
+                    name=name,
+                    features=pb.RuntimeHandlerFeatures(
+                        recursive_read_only_mounts=features.recursive_read_only_mounts,
+                        user_namespaces=features.user_namespaces,
+                    ),
+                )
+                for name in self._handlers
             ],
-            features=pb.RuntimeFeatures(),
+            features=pb.RuntimeFeatures(supplemental_groups_policy=features.supplemental_groups_policy),
         )
 
     def runtime_config(self, request: pb.RuntimeConfigRequest) -> pb.RuntimeConfigResponse:

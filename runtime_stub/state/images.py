@@ -32,12 +32,21 @@ class Images:
         """Take in an image that an earlier run wrote down."""
         self._put(image)
 
-    def add(self, reference: Reference, *, id_: str, digest: str, size_bytes: int, pinned: bool = False) -> Change:
+    def add(
+        self,
+        reference: Reference,
+        *,
+        id_: str,
+        digest: str,
+        size_bytes: int,
+        pinned: bool = False,
+        user: str = "",
+    ) -> Change:
         """Record that content was pulled under a name; a tag that meant another image moves to this one."""
         name = str(reference)
         tag = () if reference.digest else (name,)
         changes = [self._without_tag(name, keep=id_)] if tag else []
-        known = self._images.get(id_) or Image(id=id_, size_bytes=size_bytes)
+        known = self._images.get(id_) or Image(id=id_, size_bytes=size_bytes, user=user)
         image = replace(
             known,
             tags=_with(known.tags, *tag),

@@ -81,6 +81,10 @@ class Container:
     """How many steps of its program the process has behind it; from there it goes on after a restart of the stub."""
     resources: pb.LinuxContainerResources
     """The limits in force: those of the configuration until UpdateContainerResources changes them."""
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    """Who its first process is; the groups without `gid`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,8 @@ class Image:
     digests: tuple[str, ...] = ()
     size_bytes: int
     pinned: bool = False
+    user: str = ""
+    """Of the image's configuration: `uid`, `uid:group`, `name` or `name:group`."""
 
 
 Record = Sandbox | Container | Image

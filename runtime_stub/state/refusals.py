@@ -39,6 +39,12 @@ class Reason(Enum):
     REGISTRY_UNRESOLVED = "registry host not found"
     NETWORK_EXHAUSTED = "no address left for a pod"
     NETWORK_CONFIG_INVALID = "pod CIDR invalid"
+    USER_NAMESPACE_INVALID = "user namespace cannot be made"
+    USER_UNKNOWN = "user of a new container unknown"
+    MOUNT_INVALID = "mount cannot be made"
+    IMAGE_MOUNT_FAILED = "image cannot be mounted"
+    CHECKPOINT_NOT_RUNNING = "checkpoint of a container that does not run"
+    CHECKPOINT_FAILED = "checkpoint could not be written"
     EVENTS_LAGGED = "event subscriber too slow"
 
 

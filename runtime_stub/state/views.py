@@ -92,19 +92,22 @@ def container_status(container: Container) -> pb.ContainerStatus:
         mounts=config.mounts,
         log_path=container.log_path,
         resources=pb.ContainerResources(linux=container.resources),
-        user=_user(config),
+        user=_user(container),
         stop_signal=config.stop_signal or pb.SIGTERM,
     )
 
 
 def image_item(image: Image) -> pb.Image:
     """Return an image as ListImages and ImageStatus show it."""
+    user = image.user.partition(":")[0]  # the group is not shown
     return pb.Image(
         id=image.id,
         repo_tags=image.tags,
         repo_digests=image.digests,
         size=image.size_bytes,
         pinned=image.pinned,
+        uid=pb.Int64Value(value=int(user)) if user.isdecimal() else None,
+        username="" if user.isdecimal() else user,
     )
 
 
@@ -114,9 +117,8 @@ def image_names(image: Image) -> tuple[str, str]:
     return (image.tags[0] if image.tags else digest), digest
 
 
-def _user(config: pb.ContainerConfig) -> pb.ContainerUser:
-    context = config.linux.security_context
-    uid = context.run_as_user.value
-    groups = list(dict.fromkeys((context.run_as_group.value, *context.supplemental_groups)))
-    user = pb.LinuxContainerUser(uid=uid, gid=context.run_as_group.value, supplemental_groups=groups)
-    return pb.ContainerUser(linux=user)
+def _user(container: Container) -> pb.ContainerUser:
+    groups = sorted({container.gid, *container.groups})
+    return pb.ContainerUser(
+        linux=pb.LinuxContainerUser(uid=container.uid, gid=container.gid, supplemental_groups=groups)
+    )

@@ -82,5 +82,17 @@ WORDINGS: Mapping[Reason, Wording] = {
         ),
     ),
     Reason.NETWORK_CONFIG_INVALID: ("UNKNOWN", "failed to parse pod CIDR {pod_cidr:q}: {cause}"),
+    Reason.USER_NAMESPACE_INVALID: (
+        "UNKNOWN",
+        "failed to start sandbox {id:q}: failed to generate sandbox container spec options: user namespace: {cause}",
+    ),
+    Reason.USER_UNKNOWN: ("UNKNOWN", "failed to resolve the user of container {id:q}: {cause}"),
+    Reason.MOUNT_INVALID: ("UNKNOWN", "failed to mount at {path:q}: {cause}"),
+    Reason.IMAGE_MOUNT_FAILED: ("UNKNOWN", "ImageVolumeMountFailed: mount at {path:q}: {cause}"),
+    Reason.CHECKPOINT_NOT_RUNNING: (
+        "FAILED_PRECONDITION",
+        "container {id:q} is in {state} state. only running containers can be checkpointed",
+    ),
+    Reason.CHECKPOINT_FAILED: ("UNKNOWN", "failed to checkpoint container {id:q}: {cause}"),
     Reason.EVENTS_LAGGED: ("RESOURCE_EXHAUSTED", "event subscriber fell {events} events behind"),
 }

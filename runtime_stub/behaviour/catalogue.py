@@ -1,0 +1,63 @@
+"""This module is the catalogue: what is known of images besides their names. All of it is data.
+
+An entry says which images it is about and what they are like: whose content they share, which user they run as, what
+they run, where they answer, which files they hold. The configuration's entries come before the built-in ones, and the
+first that matches counts. An image without an entry runs as root, runs a server and has the files of a small Linux.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from runtime_stub.state.references import Reference
+
+NO_FILES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEntry:
+    """What images of a name are like."""
+
+    name: str
+    """Repository path, or path and tag, without the registry; `*` stands for anything: `*/nginx`, `tools/web:1.*`."""
+    content: str = ""
+    """Images with the same content key are one image. Empty: the path and the tag."""
+    user: str = ""
+    """`uid`, `uid:group`, `name` or `name:group`, as an image's configuration has it."""
+    command: tuple[str, ...] = ()
+    """Entry point and arguments; empty: a server, in a busybox a shell."""
+    serves: tuple[int, ...] = ()
+    """Ports on which the image's own command answers HTTP."""
+    banner: str = ""
+    """What the image's own command writes to stderr when it starts."""
+    files: Mapping[str, str] = field(default_factory=lambda: NO_FILES)
+    """Contents by absolute path, on top of the files that every image has."""
+
+
+BUILT_IN = (
+    ImageEntry(name="*nginx*", serves=(80,)),
+    ImageEntry(
+        name="*httpd*",
+        serves=(80,),
+        banner="[core:notice] [pid 1:tid 1] AH00094: Command line: 'httpd -D FOREGROUND'\n",
+    ),
+)
+"""What everybody expects of well-known images."""
+
+
+class Catalogue:
+    """Entries in the order in which they are asked."""
+
+    def __init__(self, entries: Iterable[ImageEntry] = ()) -> None:
+        self._entries = (*entries, *BUILT_IN)
+
+    def entry(self, reference: Reference) -> ImageEntry:
+        """Return what is known of an image; an entry without facts when nothing is."""
+        names = (reference.path, f"{reference.path}:{reference.tag}" if reference.tag else reference.path)
+        found = (one for one in self._entries if any(fnmatchcase(name, one.name) for name in names))
+        return next(found, ImageEntry(name=reference.path))
+
+    def content_key(self, reference: Reference) -> str:
+        """Return the key that images of equal content share."""
+        return self.entry(reference).content or f"{reference.path}:{reference.tag}"
