@@ -29,7 +29,7 @@ from kubeletsim.base.timing import Clock
 from kubeletsim.clients.cri import CRIClient
 from kubeletsim.clients.endpoint import Endpoint, parse_endpoint
 from kubeletsim.config.kubelet_flags import KubeletFlags
-from kubeletsim.model.errors import StartupError
+from kubeletsim.model.errors import StartupError, go_quote
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.runtime import CgroupDriver
 from kubeletsim.pods.requests import NodeFacts
@@ -206,15 +206,16 @@ def node_facts(
 def log_event(event: Event) -> None:
     """Log an event in the kubelet's words; there is no API server to send it to."""
     about = event.regarding
-    log.info(
-        '"Event occurred" object="%s" fieldPath="%s" kind="%s" type="%s" reason="%s" message=%r',
-        f"{about.namespace}/{about.name}" if about.namespace else about.name,
-        about.field_path,
-        about.kind,
-        event.type,
-        event.reason,
-        event.message,
-    )
+    told = {
+        "object": f"{about.namespace}/{about.name}" if about.namespace else about.name,
+        "fieldPath": about.field_path,
+        "kind": about.kind,
+        "apiVersion": "v1",
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message,
+    }
+    log.info('"Event occurred" %s', " ".join(f"{key}={go_quote(value)}" for key, value in told.items()))
 
 
 async def _run_all(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
