@@ -12,12 +12,14 @@ from typing import Self
 from lightkube.models.core_v1 import Pod
 
 from kubeletsim.agent.foundation import Foundation
+from kubeletsim.agent.node_shape import node_shape
 from kubeletsim.model.pod import FILE_SOURCE, HTTP_SOURCE
 from kubeletsim.model.runtime import ContainerID
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import GenericPLEG
 from kubeletsim.pleg.reader import RuntimeReader
 from kubeletsim.pods import sync
+from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.containers import ContainerStarter
 from kubeletsim.pods.housekeeping import Housekeeper
@@ -118,9 +120,19 @@ class PodParts:
             collect_backoff=collect_backoff,
             registry=base.registry,
         )
-        sync_loop = SyncLoop(
+        admitter = PodAdmitter(
             base.runtime,
             config=config,
+            node=node_shape(base.config, base.flags, facts=base.facts),
+            allowed_unsafe_sysctls=base.config.allowedUnsafeSysctls,
+            pods=pods,
+            workers=workers,
+            statuses=statuses,
+            clock=base.clock,
+            record=base.record,
+            registry=base.registry,
+        )
+        sync_loop = SyncLoop(
             pleg_events=watching.pleg.events,
             observed=watching.cache,
             pods=pods,
@@ -128,6 +140,7 @@ class PodParts:
             workers=workers,
             queue=queue,
             deletor=deletor,
+            admitter=admitter,
             housekeeper=housekeeper,
             runtime_errors=state.runtime_errors,
             clock=base.clock,

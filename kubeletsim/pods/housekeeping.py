@@ -78,7 +78,7 @@ class Housekeeper:
             return
         self._statuses.keep_only(desired.keys() | working.keys())
         await self._remove_orphaned_dirs(desired.keys() | working.keys() | running.keys())
-        self._metrics.count(desired, working)
+        self._metrics.count(desired, working, rejected={uid for uid in desired if self._pods.is_rejected(uid)})
         self._restart(desired, working)
         self._kill_runtime_pods(working, running)
         self._collect_backoff()
@@ -95,14 +95,14 @@ class Housekeeper:
     def _restart(self, desired: Mapping[PodUID, Pod], working: Mapping[PodUID, Worker]) -> None:
         """Begin anew with pods that were added again while they ended, once they have."""
         for uid, pod in desired.items():
-            if uid not in working:
+            if uid not in working and not self._pods.is_rejected(uid):
                 self._metrics.restarted.labels(_static_label(pod)).inc()
                 self._workers.update_pod(UpdateType.CREATE, pod=pod)
 
     def _kill_runtime_pods(self, working: Mapping[PodUID, Worker], running: Mapping[PodUID, RuntimePod]) -> None:
         """End what runs and no worker knows: pods that left while the kubelet was not there to see it."""
         for uid, runtime_pod in running.items():
-            if uid not in working and self._pods.get(uid) is None:
+            if uid not in working and (self._pods.get(uid) is None or self._pods.is_rejected(uid)):
                 log.info("Killing orphaned pod %s_%s(%s)", runtime_pod.name, runtime_pod.namespace, uid)
                 kill = Kill(grace_seconds=RUNTIME_POD_GRACE_SECONDS)
                 self._workers.update_pod(UpdateType.KILL, running_pod=runtime_pod, kill=kill)
@@ -133,11 +133,15 @@ class _Metrics:
             registry=registry,
         )
 
-    def count(self, desired: Mapping[PodUID, Pod], working: Mapping[PodUID, Worker]) -> None:
+    def count(
+        self, desired: Mapping[PodUID, Pod], working: Mapping[PodUID, Worker], *, rejected: Collection[PodUID]
+    ) -> None:
         """Set the gauges to what is wanted and what is worked on."""
         wanted = Tally(_static_label(pod) for pod in desired.values())
         active = Tally(
-            _static_label(pod) for uid, pod in desired.items() if uid not in working or not working[uid].has_stopped
+            _static_label(pod)
+            for uid, pod in desired.items()
+            if uid not in rejected and (uid not in working or not working[uid].has_stopped)
         )
         for label in ("", "true"):
             self._desired.labels(label).set(wanted[label])

@@ -14,6 +14,7 @@ class PodManager:
 
     def __init__(self) -> None:
         self._pods: dict[PodUID, Pod] = {}
+        self._rejected: set[PodUID] = set()
 
     def set(self, pod: Pod) -> None:
         """Add a pod, or replace it by its newer version."""
@@ -22,6 +23,15 @@ class PodManager:
     def remove(self, pod: Pod) -> None:
         """Drop a pod."""
         self._pods.pop(pod_uid(pod), None)
+        self._rejected.discard(pod_uid(pod))
+
+    def reject(self, pod: Pod) -> None:
+        """Note that the node does not take a pod; it stays in the list, for its status to be seen, until dropped."""
+        self._rejected.add(pod_uid(pod))
+
+    def is_rejected(self, uid: PodUID) -> bool:
+        """Tell whether a pod was turned away; nobody works on it."""
+        return uid in self._rejected
 
     def get(self, uid: PodUID) -> Pod | None:
         """Return a pod; None when this node is not to run it."""

@@ -2,7 +2,8 @@
 
 Sources of events are the pod configuration, the PLEG, a tick each second that asks the work queue who is due, and a
 tick each two seconds for housekeeping. While the runtime has errors nothing is taken. The loop itself does little and
-waits for nobody but the runtime's Version at admission and housekeeping's two lists: the work is the workers'.
+waits only for admission, which asks the runtime's Version and may have to end a pod, and for housekeeping's two lists:
+the work is the workers'.
 
 All PLEG events that are there are taken in one turn, before any worker runs: the start of a sandbox and of its
 containers is one cause for a sync, not three. Upstream: syncLoop and syncLoopIteration in pkg/kubelet/kubelet.go.
@@ -19,7 +20,8 @@ from opentelemetry.context import Context, attach, detach
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.pod import metadata, pod_uid
-from kubeletsim.model.runtime import ObservedPod, PodLifecycleEvent, PodLifecycleEventType, PodUID, RuntimeVersion
+from kubeletsim.model.runtime import ObservedPod, PodLifecycleEvent, PodLifecycleEventType, PodUID
+from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.housekeeping import Housekeeper
 from kubeletsim.pods.pod_manager import PodManager
@@ -39,13 +41,6 @@ FIRST_GATE_PAUSE_SECONDS = 0.1
 LONGEST_GATE_PAUSE_SECONDS = 5.0
 
 
-class VersionService(Protocol):
-    """What this module itself asks of the runtime."""
-
-    async def version(self, version: str = "") -> RuntimeVersion:
-        """Return who the runtime is."""
-
-
 class CachedPods(Protocol):
     """What this module needs of the PLEG's cache."""
 
@@ -57,7 +52,6 @@ class SyncLoop:
     """The node's heart beat.
 
     Args:
-        cri: asked for its version when a pod is admitted.
         config: the pods to run, as a stream of updates.
         pleg_events: what happened in the runtime.
         observed: the PLEG's cache.
@@ -65,6 +59,7 @@ class SyncLoop:
         statuses: since when each of them is active.
         workers: who does the work.
         queue: who is due.
+        admitter: who may come.
         deletor: removes dead containers.
         housekeeper: cleans up.
         runtime_errors: why nothing may be done now; empty when all is well.
@@ -73,7 +68,6 @@ class SyncLoop:
 
     def __init__(
         self,
-        cri: VersionService,
         *,
         config: PodConfig,
         pleg_events: asyncio.Queue[PodLifecycleEvent],
@@ -82,12 +76,12 @@ class SyncLoop:
         statuses: StatusManager,
         workers: PodWorkers,
         queue: WorkQueue,
+        admitter: PodAdmitter,
         deletor: ContainerDeletor,
         housekeeper: Housekeeper,
         runtime_errors: Callable[[], Sequence[str]],
         clock: Clock,
     ) -> None:
-        self._cri = cri
         self._config = config
         self._pleg_events = pleg_events
         self._observed = observed
@@ -95,6 +89,7 @@ class SyncLoop:
         self._statuses = statuses
         self._workers = workers
         self._queue = queue
+        self._admitter = admitter
         self._deletor = deletor
         self._housekeeper = housekeeper
         self._runtime_errors = runtime_errors
@@ -165,16 +160,8 @@ class SyncLoop:
 
     async def _add(self, pod: Pod) -> None:
         self._pods.set(pod)
-        if not self._workers.is_going_down(pod_uid(pod)):
-            await self._look_up_node()
-        self._workers.update_pod(UpdateType.CREATE, pod=pod)
-
-    async def _look_up_node(self) -> None:
-        """Do what admission costs: it wants the Node object, and that costs a standalone kubelet a Version."""
-        try:
-            await self._cri.version()
-        except CRIError as error:
-            log.warning("Failed to set some node status fields: error getting container runtime version: %s", error)
+        if await self._admitter.admit(pod):
+            self._workers.update_pod(UpdateType.CREATE, pod=pod)
 
     def _remove(self, pod: Pod) -> None:
         self._pods.remove(pod)
@@ -222,7 +209,7 @@ class SyncLoop:
     def _is_overdue(self, pod: Pod) -> bool:
         """Tell whether a pod that has passed its deadline has not been told to end yet; its next sync will find out."""
         uid = pod_uid(pod)
-        if self._workers.is_going_down(uid):
+        if self._workers.is_going_down(uid) or self._pods.is_rejected(uid):
             return False
         status = self._statuses.get(uid)
         return is_past_deadline(pod, started=status.startTime if status else None, now=self._clock.now())

@@ -21,6 +21,8 @@ from kubeletsim.model.runtime import ContainerID
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import GenericPLEG
 from kubeletsim.pleg.reader import RuntimeReader
+from kubeletsim.pods.admission import NodeShape, Rejection
+from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.containers import ContainerStarter
 from kubeletsim.pods.housekeeping import Housekeeper, ListRunningPods
@@ -38,6 +40,12 @@ from kubeletsim.pods.workers import PodWorkers
 from tests.fakes.runtime import FakeRuntime
 
 
+ROOMY = NodeShape(
+    name="vm",
+    labels={"kubernetes.io/hostname": "vm", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"},
+    allocatable={"pods": 110, "cpu": 4000, "memory": 8 << 30, "ephemeral-storage": 100 << 30},
+)
+
 @dataclass
 class Node:
     """One node's parts. Leave `running` and start it again on the same runtime to restart the kubelet."""
@@ -53,6 +61,8 @@ class Node:
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     limits: PullLimits = field(default_factory=PullLimits)
 
+    shape: NodeShape = ROOMY
+    refusal: Rejection | None = None
     def __post_init__(self) -> None:
         self.clock = LoopClock()
         self.rng = random.Random(self.seed)
@@ -137,12 +147,23 @@ class Node:
             collect_backoff=self._collect_backoff,
             registry=registry,
         )
-        self.loop = SyncLoop(
+        self.admitter = PodAdmitter(
             cri,
             config=self.config,
             pleg_events=self.pleg.events,
             observed=self.cache,
             pods=self.pods,
+            node=self.shape,
+            allowed_unsafe_sysctls=(),
+            pods=self.pods,
+            workers=self.workers,
+            statuses=self.statuses,
+            refusals=[lambda pod: self.refusal],
+            clock=clock,
+            record=record,
+            registry=registry,
+        )
+        self.loop = SyncLoop(
             statuses=self.statuses,
             workers=self.workers,
             queue=queue,
@@ -150,6 +171,7 @@ class Node:
             housekeeper=self.housekeeper,
             runtime_errors=lambda: self.errors,
             clock=clock,
+            admitter=self.admitter,
         )
 
     async def remove_container(self, container_id: ContainerID) -> None:

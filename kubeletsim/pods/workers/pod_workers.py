@@ -16,7 +16,6 @@ import logging
 import math
 import random
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Histogram
@@ -37,8 +36,9 @@ from kubeletsim.pods.lifecycle import (
 )
 from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.status import TERMINAL_PHASES
-from kubeletsim.pods.sync import DEFAULT_BUCKETS, StatusFn, SyncOutcome, UpdateType
+from kubeletsim.pods.sync import DEFAULT_BUCKETS, SyncOutcome, UpdateType
 from kubeletsim.pods.work_queue import WorkQueue
+from kubeletsim.pods.workers.seams import ObservedPods, PodSyncer
 from kubeletsim.pods.workers.static_pods import StaticPods
 from kubeletsim.pods.workers.worker import Kill, Worker, WorkerUpdate
 
@@ -48,36 +48,6 @@ NEVER = -math.inf
 LEAST_KILL_PATIENCE_SECONDS = 10.0
 KILL_PATIENCE_PER_GRACE_SECOND = 1.5
 CONTAINERS_PER_POD_BUCKETS = (1, 2, 4, 8, 16)
-
-
-class ObservedPods(Protocol):
-    """What this module needs of the PLEG's cache."""
-
-    def stamp(self) -> float:
-        """Return now, later than every stamp before."""
-
-    async def get_newer_than(self, uid: PodUID, stamp: float) -> ObservedPod:
-        """Return an observation that began after `stamp`; CRIError when it could not be made."""
-
-
-class PodSyncer(Protocol):
-    """What workers do; `pods/sync.py` says more."""
-
-    async def sync_pod(
-        self, pod: Pod, observed: ObservedPod, *, update_type: UpdateType, going_down: Callable[[], bool]
-    ) -> SyncOutcome:
-        """Bring the pod nearer to its spec."""
-
-    async def sync_terminating_pod(
-        self, pod: Pod, observed: ObservedPod, *, grace_seconds: int | None, status_fn: StatusFn | None = None
-    ) -> None:
-        """Stop everything of the pod."""
-
-    async def sync_terminating_runtime_pod(self, running: RuntimePod) -> None:
-        """Stop everything of a pod that only the runtime knows."""
-
-    async def sync_terminated_pod(self, pod: Pod, observed: ObservedPod) -> None:
-        """Clean up what the pod leaves."""
 
 
 class PodWorkers:
@@ -234,6 +204,11 @@ class PodWorkers:
         """Tell whether a pod is known and is to end, or has ended."""
         worker = self._workers.get(uid)
         return worker is not None and worker.is_going_down
+
+    def has_stopped(self, uid: PodUID) -> bool:
+        """Tell whether a pod is known and nothing of it runs any more."""
+        worker = self._workers.get(uid)
+        return worker is not None and worker.has_stopped
 
     def story(self, uid: PodUID) -> list[str]:
         """Return the last changes of a pod's worker, oldest first; empty for a pod without one."""

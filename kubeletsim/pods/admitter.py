@@ -1,0 +1,168 @@
+"""Lets pods in, or turns them away: carries out what `pods/admission` decides.
+
+The order is upstream's: what the pod asks of the kernel, the node's capacity and labels, and last whether the node is
+about to go. For the second the kubelet wants its Node object, which costs a standalone kubelet one Version; a rejected
+pod costs no other call. It stays in the list of pods with its status and never gets a worker.
+
+Upstream: canAdmitPod and rejectPod in pkg/kubelet/kubelet.go, pkg/kubelet/allocation/allocation_manager.go.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lightkube.models.core_v1 import Pod
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from kubeletsim.base.timing import Clock
+from kubeletsim.model.errors import CRIError
+from kubeletsim.model.events import EventRecorder
+from kubeletsim.model.pod import describe, pod_uid
+from kubeletsim.model.runtime import RuntimeVersion
+from kubeletsim.pods.admission import Admission, NodeShape, Rejection, check_sysctls, decide
+from kubeletsim.pods.disruption import disrupted
+from kubeletsim.pods.failures import PodNotKilledInTime
+from kubeletsim.pods.pod_events import pod_event
+from kubeletsim.pods.pod_manager import PodManager
+from kubeletsim.pods.status import TERMINAL_PHASES, failed_status
+from kubeletsim.pods.status_manager import StatusManager
+from kubeletsim.pods.workers import Kill, PodWorkers
+
+log = logging.getLogger(__name__)
+
+PREEMPTED = "Preempted in order to admit critical pod"
+PREEMPTED_CONDITION = "Pod was preempted by Kubelet to accommodate a critical pod."
+
+Refusal = Callable[[Pod], Rejection | None]
+"""Says why a pod may not come now, or None."""
+
+
+class VersionService(Protocol):
+    """What this module itself asks of the runtime."""
+
+    async def version(self, version: str = "") -> RuntimeVersion:
+        """Return who the runtime is."""
+
+
+class PodAdmitter:
+    """Decides about pods that come.
+
+    Args:
+        cri: asked for its version.
+        node: what the node has for pods.
+        allowed_unsafe_sysctls: the configuration's.
+        pods: the wanted pods; those that are rejected are marked there.
+        workers: who has ended already, and who ends those that have to make room.
+        statuses: where a rejected pod's status goes.
+        refusals: what else may keep pods out, asked last: a node that shuts down.
+        record: takes a rejection's reason, and Preempting.
+        registry: gets kubelet_admission_rejections_total and kubelet_preemptions.
+    """
+
+    def __init__(
+        self,
+        cri: VersionService,
+        *,
+        node: NodeShape,
+        allowed_unsafe_sysctls: Sequence[str],
+        pods: PodManager,
+        workers: PodWorkers,
+        statuses: StatusManager,
+        refusals: Sequence[Refusal] = (),
+        clock: Clock,
+        record: EventRecorder,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._cri = cri
+        self._node = node
+        self._allowed_unsafe_sysctls = tuple(allowed_unsafe_sysctls)
+        self._pods = pods
+        self._workers = workers
+        self._statuses = statuses
+        self._refusals = refusals
+        self._clock = clock
+        self._record = record
+        self._rejections = Counter(
+            "kubelet_admission_rejections",
+            "Cumulative number pod admission rejections by the Kubelet.",
+            ["reason"],
+            registry=registry,
+        )
+        # A counter upstream, but the Python client would name it kubelet_preemptions_total.
+        self._preemptions = Gauge(
+            "kubelet_preemptions",
+            "Cumulative number of pod preemptions by preemption resource",
+            ["preemption_signal"],
+            registry=registry,
+        )
+
+    async def admit(self, pod: Pod) -> bool:
+        """Tell whether a pod may come, after making room for it; a pod that may not is marked and gets its status.
+
+        A pod that is about to end or has ended is not asked about: its worker only has to see it off.
+        """
+        if self._workers.is_going_down(pod_uid(pod)) or (pod.status and pod.status.phase in TERMINAL_PHASES):
+            return True
+        admission = await self._decide(pod)
+        if admission.rejection is not None:
+            self._reject(pod, admission.rejection)
+            return False
+        for victim in admission.victims:
+            await self._preempt(victim, short_of=admission.short_of)
+        return True
+
+    def active_pods(self) -> list[Pod]:
+        """Return the pods that hold resources: all but those that were rejected or have stopped."""
+        return [pod for pod in self._pods.pods() if self._is_active(pod)]
+
+    async def _decide(self, pod: Pod) -> Admission:
+        if (rejection := check_sysctls(pod, allowed_unsafe=self._allowed_unsafe_sysctls)) is not None:
+            return Admission(rejection)
+        await self._look_up_node()
+        others = [other for other in self.active_pods() if pod_uid(other) != pod_uid(pod)]
+        admission = decide(pod, others, node=self._node)
+        if admission.rejection is None:
+            refused = next(filter(None, (refusal(pod) for refusal in self._refusals)), None)
+            return admission if refused is None else Admission(refused)
+        return admission
+
+    async def _look_up_node(self) -> None:
+        try:
+            await self._cri.version()
+        except CRIError as error:
+            log.warning("Failed to set some node status fields: error getting container runtime version: %s", error)
+
+    def _is_active(self, pod: Pod) -> bool:
+        uid = pod_uid(pod)
+        if self._pods.is_rejected(uid) or self._workers.has_stopped(uid):
+            return False
+        status = self._statuses.get(uid)
+        ended = status is not None and status.phase in TERMINAL_PHASES
+        return self._workers.is_going_down(uid) or not ended
+
+    def _reject(self, pod: Pod, rejection: Rejection) -> None:
+        log.warning("Pod %s was rejected: %s: %s", describe(pod), rejection.reason, rejection.message)
+        self._pods.reject(pod)
+        self._record(pod_event(pod, rejection.reason, rejection.message, warning=True))
+        self._statuses.set(
+            pod,
+            failed_status(
+                pod,
+                reason=rejection.reason,
+                message=f"Pod was rejected: {rejection.message}",
+                previous=None,
+                now=self._clock.now(),
+            ),
+        )
+        self._rejections.labels(rejection.reason).inc()
+
+    async def _preempt(self, victim: Pod, *, short_of: str) -> None:
+        self._record(pod_event(victim, "Preempting", PREEMPTED, warning=True))
+        status_fn = disrupted(
+            reason="Preempting", message=PREEMPTED, condition_message=PREEMPTED_CONDITION, now=self._clock.now()
+        )
+        try:
+            await self._workers.kill_pod(victim, Kill(evict=True, status_fn=status_fn))
+        except PodNotKilledInTime as error:  # it goes on ending; the pod that comes does not wait for it any longer
+            log.error("Failed to evict pod %s: %s", describe(victim), error)  # noqa: TRY400  expected, no traceback
+        self._preemptions.labels(short_of).inc()
