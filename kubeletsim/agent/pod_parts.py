@@ -122,7 +122,6 @@ class PodParts:
         )
         admitter = PodAdmitter(
             base.runtime,
-            config=config,
             node=node_shape(base.config, base.flags, facts=base.facts),
             allowed_unsafe_sysctls=base.config.allowedUnsafeSysctls,
             pods=pods,
@@ -133,14 +132,15 @@ class PodParts:
             registry=base.registry,
         )
         sync_loop = SyncLoop(
+            config=config,
             pleg_events=watching.pleg.events,
             observed=watching.cache,
             pods=pods,
             statuses=statuses,
             workers=workers,
             queue=queue,
-            deletor=deletor,
             admitter=admitter,
+            deletor=deletor,
             housekeeper=housekeeper,
             runtime_errors=state.runtime_errors,
             clock=base.clock,

@@ -39,12 +39,12 @@ from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
 from tests.fakes.runtime import FakeRuntime
 
-
 ROOMY = NodeShape(
     name="vm",
     labels={"kubernetes.io/hostname": "vm", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"},
     allocatable={"pods": 110, "cpu": 4000, "memory": 8 << 30, "ephemeral-storage": 100 << 30},
 )
+
 
 @dataclass
 class Node:
@@ -60,9 +60,9 @@ class Node:
     events: list[Event] = field(default_factory=list)
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     limits: PullLimits = field(default_factory=PullLimits)
-
     shape: NodeShape = ROOMY
     refusal: Rejection | None = None
+
     def __post_init__(self) -> None:
         self.clock = LoopClock()
         self.rng = random.Random(self.seed)
@@ -149,10 +149,6 @@ class Node:
         )
         self.admitter = PodAdmitter(
             cri,
-            config=self.config,
-            pleg_events=self.pleg.events,
-            observed=self.cache,
-            pods=self.pods,
             node=self.shape,
             allowed_unsafe_sysctls=(),
             pods=self.pods,
@@ -164,14 +160,18 @@ class Node:
             registry=registry,
         )
         self.loop = SyncLoop(
+            config=self.config,
+            pleg_events=self.pleg.events,
+            observed=self.cache,
+            pods=self.pods,
             statuses=self.statuses,
             workers=self.workers,
             queue=queue,
+            admitter=self.admitter,
             deletor=self.deletor,
             housekeeper=self.housekeeper,
             runtime_errors=lambda: self.errors,
             clock=clock,
-            admitter=self.admitter,
         )
 
     async def remove_container(self, container_id: ContainerID) -> None:
