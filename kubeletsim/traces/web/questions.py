@@ -1,6 +1,6 @@
 """The questions: what the API asks of a store, in a reader's thread. Each returns a document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_pa
 from kubeletsim.traces.filters import TraceFilter, text_of
 from kubeletsim.traces.otlp import decode_span
 from kubeletsim.traces.span import Span
-from kubeletsim.traces.store import TraceStore
+from kubeletsim.traces.store import TraceStore, TraceSummary
 from kubeletsim.traces.tree import build_forest, extent
 from kubeletsim.traces.web import documents
 from kubeletsim.traces.web.outline import outline
@@ -22,11 +22,18 @@ _STEPS = ("RunPodSandbox", "PullImage", "CreateContainer", "StartContainer", "St
 
 def trace_list(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     """Return the list of traces, the newest first."""
-    traces = []
-    for one in store.traces(wanted):
-        subject = _subject(store.spans(one.trace_id)) if one.spans <= MOST_SPANS_LOOKED_AT else ""
-        traces.append({**documents.summary(one), "subject": subject})
-    return {"traces": traces}
+    return {"traces": described(store, store.traces(wanted))}
+
+
+def described(store: TraceStore, traces: Iterable[TraceSummary]) -> list[dict[str, Any]]:
+    """Return traces as they are listed, with what each is about."""
+    return [
+        {
+            **documents.summary(one),
+            "subject": _subject(store.spans(one.trace_id)) if one.spans <= MOST_SPANS_LOOKED_AT else "",
+        }
+        for one in traces
+    ]
 
 
 def trace_operations(store: TraceStore, trace_id: str) -> dict[str, Any]:

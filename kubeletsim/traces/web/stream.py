@@ -11,6 +11,7 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
@@ -45,16 +46,18 @@ async def _stream(reader: StoreReader, request: web.Request) -> web.StreamRespon
     trace_filter(request.query, now_ns=time.time_ns(), limit=_USUAL_TRACES)  # a fault is an answer, not an event
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    sent: dict[str, str] = {}
+    batch: int | None = None
     with closing(_connect(reader.path)) as connection:
         version, spoken = -1, time.monotonic()
         while not request.app[_STOPPING].is_set():
             [now] = connection.execute("PRAGMA data_version").fetchone()
             if now != version:
-                version, spoken = now, time.monotonic()
                 # Read anew each time, for `since:10m` moves.
                 wanted = trace_filter(request.query, now_ns=time.time_ns(), limit=_USUAL_TRACES)
-                await response.write(_event(await reader.ask(functools.partial(_changed, wanted, sent))))
+                batch, found = await reader.ask(functools.partial(_news, wanted, batch))
+                if found or version == -1:
+                    await response.write(_event(found))
+                version, spoken = now, time.monotonic()
             elif time.monotonic() - spoken > _QUIET_SECONDS:
                 spoken = time.monotonic()
                 await response.write(b": still here\n\n")
@@ -66,19 +69,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, check_same_thread=False)
 
 
-def _changed(wanted: TraceFilter, sent: dict[str, str], store: TraceStore) -> list[str]:
-    """Return the traces that were not sent yet as they are now, and remember them."""
-    lines = {
-        one["traceId"]: json.dumps(one, ensure_ascii=False) for one in questions.trace_list(store, wanted)["traces"]
-    }
-    fresh = [line for trace_id, line in lines.items() if sent.get(trace_id) != line]
-    sent.clear()
-    sent.update(lines)
-    return fresh
+def _news(wanted: TraceFilter, batch: int | None, store: TraceStore) -> tuple[int, list[dict[str, Any]]]:
+    """Return the latest batch, and the traces of which something came after another; all of them after none."""
+    if batch is None:
+        return store.latest_batch(), questions.described(store, store.traces(wanted))
+    latest, found = store.arrived_since(batch, wanted)
+    return latest, questions.described(store, found)
 
 
-def _event(lines: list[str]) -> bytes:
-    return f"event: traces\ndata: [{','.join(lines)}]\n\n".encode()
+def _event(traces: list[dict[str, Any]]) -> bytes:
+    return f"event: traces\ndata: {json.dumps(traces)}\n\n".encode()
 
 
 async def _wait(stopping: asyncio.Event) -> None:
