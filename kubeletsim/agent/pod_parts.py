@@ -14,7 +14,7 @@ from lightkube.models.core_v1 import Pod
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.node_shape import node_shape
 from kubeletsim.model.pod import FILE_SOURCE, HTTP_SOURCE
-from kubeletsim.model.runtime import ContainerID
+from kubeletsim.model.runtime import ContainerID, ObservedPod, PodUID
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import GenericPLEG
 from kubeletsim.pleg.reader import RuntimeReader
@@ -22,6 +22,7 @@ from kubeletsim.pods import sync
 from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.containers import ContainerStarter
+from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.housekeeping import Housekeeper
 from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
@@ -83,7 +84,7 @@ class PodParts:
         """
         config, sources = _build_sources(base)
         pods, statuses, queue = PodManager(), StatusManager(), WorkQueue(clock=base.clock)
-        runtime_sync, collect_backoff, stopper = _build_runtime_sync(base, remove_container)
+        runtime_sync, collect_backoff, stopper = _build_runtime_sync(base, remove_container, watching.reader.observe)
         workers = PodWorkers(
             PodSync(
                 base.runtime,
@@ -198,7 +199,7 @@ def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
 
 
 def _build_runtime_sync(
-    base: Foundation, remove_container: RemoveContainer
+    base: Foundation, remove_container: RemoveContainer, observe: Callable[[PodUID], Awaitable[ObservedPod]]
 ) -> tuple[RuntimeSync, Callable[[], None], PodStopper]:
     """Build what carries out a sync's plan; with it what forgets backoff, and what stops pods."""
     config = base.config
@@ -215,9 +216,13 @@ def _build_runtime_sync(
         record=base.record,
         registry=base.registry,
     )
+    hooks = HookRunner(base.runtime, observe=observe, record=base.record, registry=base.registry)
+    stopper = PodStopper(base.runtime, hooks=hooks, clock=base.clock, record=base.record)
     starter = ContainerStarter(
         base.runtime,
         images=images,
+        hooks=hooks,
+        stopper=stopper,
         node=base.facts,
         max_crash_backoff_seconds=longest_backoff.seconds if longest_backoff else 300,
         log_links_dir=None,
@@ -226,7 +231,6 @@ def _build_runtime_sync(
         record=base.record,
         registry=base.registry,
     )
-    stopper = PodStopper(base.runtime, clock=base.clock, record=base.record)
     runtime_sync = RuntimeSync(
         base.runtime,
         starter=starter,

@@ -36,6 +36,7 @@ class KillReason(Enum):
     SPEC_CHANGED = "SpecChanged"
     LIVENESS_PROBE = "LivenessProbe"
     STARTUP_PROBE = "StartupProbe"
+    POST_START_HOOK = "FailedPostStartHook"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""The start of one container: backoff, image, configuration, CreateContainer, StartContainer.
+"""The start of one container: backoff, image, configuration, CreateContainer, StartContainer, postStart hook.
 
 Each step's failure has the reason that `kubectl get pods` shows and the event that upstream sends; the sync goes on
 with the next container where upstream goes on. Differs from pkg/kubelet/kuberuntime/kuberuntime_container.go
-(startContainer): no lifecycle hooks and no image volumes.
+(startContainer): no image volumes.
 """
 
 import logging
@@ -22,12 +22,14 @@ from kubeletsim.model.labels import RESTART_COUNT_ANNOTATION
 from kubeletsim.model.pod import AnyContainer, describe, ephemeral_containers, init_containers, pod_name, pod_namespace
 from kubeletsim.model.requests import ContainerConfig, ImageSpec, SandboxConfig
 from kubeletsim.model.runtime import ContainerID, ContainerState, ContainerStatus, Image, ObservedPod, SandboxID
-from kubeletsim.pods.actions import latest
+from kubeletsim.pods.actions import ContainerKill, KillReason, latest
 from kubeletsim.pods.failures import StartFailure
 from kubeletsim.pods.files import link_log, make_files, next_restart_count
+from kubeletsim.pods.hooks import HookFailure, HookRunner
 from kubeletsim.pods.images import ImageManager
 from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.requests import NodeFacts, RequestError, container_config, plan_container_files
+from kubeletsim.pods.stopping import PodStopper
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class ContainerStarter:
     Args:
         cri: where.
         images: brings their images.
+        hooks: run once they have started.
+        stopper: stops those whose hook has failed.
         node: the facts of this node that go into their configuration.
         max_crash_backoff_seconds: crashLoopBackOff.maxContainerRestartPeriod.
         log_links_dir: where a link to each container's log is put (/var/log/containers); None for nowhere.
@@ -69,6 +73,8 @@ class ContainerStarter:
         cri: ContainerService,
         *,
         images: ImageManager,
+        hooks: HookRunner,
+        stopper: PodStopper,
         node: NodeFacts,
         max_crash_backoff_seconds: float,
         log_links_dir: Path | None,
@@ -79,6 +85,8 @@ class ContainerStarter:
     ) -> None:
         self._cri = cri
         self._images = images
+        self._hooks = hooks
+        self._stopper = stopper
         self._node = node
         self._log_links_dir = log_links_dir
         self._clock = clock
@@ -124,10 +132,13 @@ class ContainerStarter:
             image_ref = await self._ensure_image(pod, container, sandbox_config)
             try:
                 config = await self._configure(pod, container, observed=observed, image_ref=image_ref, pod_ips=pod_ips)
-                await self._run(pod, container, config, sandbox_id=sandbox_id, sandbox_config=sandbox_config)
+                container_id = await self._run(
+                    pod, container, config, sandbox_id=sandbox_id, sandbox_config=sandbox_config
+                )
             except StartFailure as failure:
                 self._tell(pod, container, "Failed", f"Error: {failure.message}", warning=True)
                 raise
+            await self._post_start(pod, container, container_id)
         except StartFailure as failure:
             self._failed.labels(kind, failure.reason).inc()
             raise
@@ -202,7 +213,7 @@ class ContainerStarter:
         *,
         sandbox_id: SandboxID,
         sandbox_config: SandboxConfig,
-    ) -> None:
+    ) -> ContainerID:
         try:
             container_id = await self._cri.create_container(sandbox_id, config, sandbox_config)
         except CRIError as error:
@@ -219,6 +230,18 @@ class ContainerStarter:
                 link_log(Path(sandbox_config.log_directory) / config.log_path, self._log_links_dir / name)
             except OSError as error:
                 log.warning("Failed to link the log of container %s: %s", container_id, error)
+        return container_id
+
+    async def _post_start(self, pod: Pod, container: AnyContainer, container_id: ContainerID) -> None:
+        """Run the container's hook; whoever waits for the container's start waits for it, too."""
+        try:
+            await self._hooks.post_start(pod, container, container_id)
+        except HookFailure as failure:
+            reason = KillReason.POST_START_HOOK
+            kill = ContainerKill(id=container_id, name=container.name, message=reason.value, reason=reason)
+            if (failed := await self._stopper.stop_container(pod, kill)) is not None:
+                log.error("Failed to kill container %s of %s: %s", container.name, describe(pod), failed)  # noqa: TRY400
+            raise StartFailure("PostStartHookError", str(failure)) from failure
 
     def _tell(self, pod: Pod, container: AnyContainer, reason: str, message: str, *, warning: bool = False) -> None:
         self._record(pod_event(pod, reason, message, container=container.name, warning=warning))

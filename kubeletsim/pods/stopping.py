@@ -1,10 +1,10 @@
-"""The stop of containers and pods: StopContainer for each running container at once, then StopPodSandbox.
+"""The stop of containers and pods: preStop hooks and StopContainer for all containers at once, then StopPodSandbox.
 
 Sidecars wait for the regular containers, the last sidecar first, and the time they wait counts against their grace
 period. A container or sandbox that is gone has been stopped. A failure is noted and the rest is stopped nevertheless.
+A hook may take the whole grace period; one that takes longer goes on beside the stop, which ends its container.
 
-Differs from pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, killContainersWithSyncResult): no preStop
-hooks.
+Upstream: killContainer and killContainersWithSyncResult in pkg/kubelet/kuberuntime/kuberuntime_container.go.
 """
 
 import asyncio
@@ -34,6 +34,9 @@ from kubeletsim.model.runtime import ContainerID, ContainerState, ObservedPod, R
 from kubeletsim.pods.actions import ContainerKill, KillReason
 from kubeletsim.pods.pod_events import pod_event
 
+HOOK_END_SECONDS = 1.0
+"""How long after its container's end a hook that is still under way gets to end as well."""
+
 
 class StoppingService(Protocol):
     """What this module needs of the runtime."""
@@ -43,6 +46,13 @@ class StoppingService(Protocol):
 
     async def stop_pod_sandbox(self, sandbox_id: SandboxID) -> None:
         """Stop a sandbox and whatever runs in it."""
+
+
+class PreStopHooks(Protocol):
+    """What this module needs of `pods/hooks.py`."""
+
+    async def pre_stop(self, pod: Pod, container: AnyContainer, container_id: ContainerID) -> None:
+        """Run a container's preStop hook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +82,14 @@ class PodStopper:
 
     Args:
         cri: where they are.
-        clock: its monotonic time tells how long a sidecar has waited.
+        hooks: run before a container is stopped.
+        clock: its monotonic time tells how long a hook or a sidecar's turn has taken.
         record: takes Killing.
     """
 
-    def __init__(self, cri: StoppingService, *, clock: Clock, record: EventRecorder) -> None:
+    def __init__(self, cri: StoppingService, *, hooks: PreStopHooks, clock: Clock, record: EventRecorder) -> None:
         self._cri = cri
+        self._hooks = hooks
         self._clock = clock
         self._record = record
 
@@ -121,18 +133,34 @@ class PodStopper:
         message = kill.message or f"Stopping container {kill.name}"
         self._record(pod_event(pod, "Killing", message, container=kill.name))
         try:
-            if order is not None and seconds > 0:
-                started = self._clock.monotonic()
-                await order.wait_for_turn(kill.name, at_most_seconds=seconds)
-                seconds -= int(self._clock.monotonic() - started)
-            await self._cri.stop_container(kill.id, timeout_seconds=max(seconds, MINIMUM_GRACE_SECONDS))
+            async with asyncio.TaskGroup() as tasks:
+                hook = None
+                if seconds > 0 and container is not None and _has_pre_stop(container):
+                    running = self._hooks.pre_stop(pod, container, kill.id)
+                    hook = tasks.create_task(running, name=f"pre-stop/{kill.name}")
+                    started = self._clock.monotonic()
+                    await asyncio.wait({hook}, timeout=seconds)
+                    seconds -= int(self._clock.monotonic() - started)
+                if order is not None and seconds > 0:
+                    started = self._clock.monotonic()
+                    await order.wait_for_turn(kill.name, at_most_seconds=seconds)
+                    seconds -= int(self._clock.monotonic() - started)
+                failure = await self._stop_in_runtime(kill, timeout_seconds=max(seconds, MINIMUM_GRACE_SECONDS))
+                if hook is not None:
+                    await asyncio.wait({hook}, timeout=HOOK_END_SECONDS)
+                    hook.cancel()
+            return failure
+        finally:
+            if order is not None:
+                order.stopped(kill.name)
+
+    async def _stop_in_runtime(self, kill: ContainerKill, *, timeout_seconds: int) -> ActionFailure | None:
+        try:
+            await self._cri.stop_container(kill.id, timeout_seconds=timeout_seconds)
         except NotFound:
             return None
         except CRIError as error:
             return ActionFailure("KillContainer", kill.name, "KillContainerError", str(error))
-        finally:
-            if order is not None:
-                order.stopped(kill.name)
         return None
 
 
@@ -173,6 +201,10 @@ def pod_of_runtime(pod: RuntimePod) -> Pod:
         metadata=ObjectMeta(name=pod.name, namespace=pod.namespace, uid=pod.uid),
         spec=PodSpec(containers=[Container(name=one.name, image=one.image) for one in pod.containers]),
     )
+
+
+def _has_pre_stop(container: AnyContainer) -> bool:
+    return container.lifecycle is not None and container.lifecycle.preStop is not None
 
 
 def _grace_seconds(pod: Pod, container: AnyContainer | None, reason: KillReason) -> int:

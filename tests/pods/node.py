@@ -25,6 +25,7 @@ from kubeletsim.pods.admission import NodeShape, Rejection
 from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.containers import ContainerStarter
+from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.housekeeping import Housekeeper, ListRunningPods
 from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
@@ -88,9 +89,13 @@ class Node:
         self.cache = PodCache(clock)
         self.pleg = GenericPLEG(reader, cache=self.cache, clock=clock, rng=self.rng, registry=registry)
         self.images = ImageManager(cri, limits=self.limits, clock=clock, record=record, registry=registry)
+        hooks = HookRunner(cri, observe=reader.observe, record=record, registry=registry)
+        stopper = PodStopper(cri, hooks=hooks, clock=clock, record=record)
         self.starter = ContainerStarter(
             cri,
             images=self.images,
+            hooks=hooks,
+            stopper=stopper,
             node=self.facts,
             max_crash_backoff_seconds=300,
             log_links_dir=self.root / "links",
@@ -99,7 +104,6 @@ class Node:
             record=record,
             registry=registry,
         )
-        stopper = PodStopper(cri, clock=clock, record=record)
         runtime_sync = RuntimeSync(
             cri,
             starter=self.starter,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from lightkube.models.core_v1 import Pod
+from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import LoopClock
 from kubeletsim.model.errors import ActionFailure
@@ -12,7 +13,9 @@ from kubeletsim.model.events import Event
 from kubeletsim.model.pod import all_containers, with_metadata
 from kubeletsim.model.requests import ContainerConfig, ImageSpec, SandboxConfig
 from kubeletsim.model.runtime import ContainerID, PodUID, SandboxID
+from kubeletsim.pleg.reader import RuntimeReader
 from kubeletsim.pods.actions import ContainerKill, KillReason
+from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.stopping import PodStopper, RunningPod
 from tests.fakes.pods import UID, container, make_pod, sidecar
 from tests.fakes.runtime import FakeRuntime, Life
@@ -28,7 +31,13 @@ class Stopping:
         self.pod = pod
         self.runtime = FakeRuntime()
         self.events: list[Event] = []
-        self.stopper = PodStopper(self.runtime, clock=LoopClock(), record=self.events.append)
+        hooks = HookRunner(
+            self.runtime,
+            observe=RuntimeReader(self.runtime, clock=LoopClock()).observe,
+            record=self.events.append,
+            registry=CollectorRegistry(),
+        )
+        self.stopper = PodStopper(self.runtime, hooks=hooks, clock=LoopClock(), record=self.events.append)
         self.running = RunningPod()
 
     async def start(self, **lives: Life) -> "Stopping":
