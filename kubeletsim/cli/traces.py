@@ -36,9 +36,12 @@ app.command("tail")(trace_analysis.tail)
 
 
 class ExportFormat(StrEnum):
-    """What an export is made of."""
+    """What an export is made of; the same as in `traces.export`, which is imported only when it is needed."""
 
     OTLP_JSON = "otlp-json"
+    JAEGER = "jaeger"
+    CHROME = "chrome"
+    ZIPKIN = "zipkin"
 
 
 Service = Annotated[str | None, typer.Option("--service", help="A service that took part.")]
@@ -161,7 +164,9 @@ def show(
 def export(
     query: QueryWords = None,
     db: Database = DEFAULT_DATABASE,
-    output_format: Annotated[ExportFormat, typer.Option("--format", help="otlp-json.")] = ExportFormat.OTLP_JSON,  # noqa: ARG001  the only one so far
+    output_format: Annotated[
+        ExportFormat, typer.Option("--format", help="otlp-json, jaeger, chrome (Perfetto, speedscope) or zipkin.")
+    ] = ExportFormat.OTLP_JSON,
     service: Service = None,
     root_name: RootName = None,
     operation: Operation = None,
@@ -171,13 +176,26 @@ def export(
     since: Since = None,
     limit: Limit = None,
 ) -> None:
-    """Write traces to stdout as OTLP JSON, one trace a line, the oldest first."""
-    from kubeletsim.traces.export import otlp_json_lines
+    """Write traces to stdout, the oldest first; OTLP JSON has one trace a line."""
+    from kubeletsim.traces import export as exports
 
     wanted = filter_of(query, service, root_name, operation, attribute, error, min_duration, since, limit)
     with opened(db) as store:
-        for line in otlp_json_lines(store, wanted):
+        for line in exports.exported(store, wanted, exports.ExportFormat(output_format.value)):
             print(line)
+
+
+@app.command("import")
+def import_traces(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="OTLP JSON or Jaeger JSON; `-`, and none, is stdin.")
+    ] = None,
+    db: Database = DEFAULT_DATABASE,
+) -> None:
+    """Store the traces of files; what is there already stays as it is."""
+    from kubeletsim.cli.trace_import import import_files
+
+    import_files(files or ["-"], db)
 
 
 def _trace_and_query(words: list[str]) -> tuple[str, list[str]]:

@@ -164,6 +164,36 @@ def test_export_prints_otlp_json_lines(database: Path) -> None:
     assert len(output("export", "--db", database, "--error").splitlines()) == 1
 
 
+@pytest.mark.parametrize("output_format", ["otlp-json", "jaeger"])
+def test_what_was_exported_can_be_imported(database: Path, tmp_path: Path, output_format: str) -> None:
+    path, again = tmp_path / "traces.json", tmp_path / "again.db"
+    path.write_text(output("export", "--db", database, "--format", output_format))
+
+    assert output("import", path, "--db", again) == f"{path}: 3 spans stored\n"
+    assert output("import", path, "--db", again) == f"{path}: 0 spans stored, 3 were there already\n"
+    assert output("ls", "--db", again) == output("ls", "--db", database)
+    assert output("diff", "aaaa", "aaaa", "--db", again).startswith("2 spans, same structure")
+
+
+def test_import_reads_stdin_and_names_what_it_cannot_read(database: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.db"
+    lines = output("export", "--db", database)
+    result = CliRunner().invoke(app, ["import", "--db", str(again)], input=lines + "oops\n")
+
+    assert result.stdout == "-: 3 spans stored\n"
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith("-: line 3: not JSON")
+    assert "none.json: cannot be read: No such file" in error(ConfigError, "import", tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("output_format", ["chrome", "zipkin"])
+def test_export_prints_documents_of_other_tools(database: Path, output_format: str) -> None:
+    document = json.loads(output("export", "root:syncPod", "--db", database, "--format", output_format))
+
+    assert "RunPodSandbox" in json.dumps(document)
+    assert "GarbageCollect" not in json.dumps(document)
+
+
 @pytest.mark.parametrize("command", ["ls", "show", "export"])
 def test_a_store_that_is_missing_or_none_is_a_bad_argument(tmp_path: Path, command: str) -> None:
     (tmp_path / "notes.txt").write_text("hello")
