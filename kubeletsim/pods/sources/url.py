@@ -6,15 +6,14 @@ Upstream: pkg/kubelet/config/http.go. There, an empty body is not remembered as 
 unchanged after one stay away; here they return.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from kubeletsim.base.timing import every
-from kubeletsim.model.errors import KubeletSimError, ManifestError
+from kubeletsim.clients.fetch import FetchError, fetch
+from kubeletsim.model.errors import ManifestError
 from kubeletsim.model.pod import HTTP_SOURCE
 from kubeletsim.pods.sources.manifest import MAX_MANIFEST_BYTES, decode_manifests
 from kubeletsim.pods.sources.merge import Publish
@@ -23,10 +22,6 @@ TIMEOUT_SECONDS = 10.0
 """For one answer, from dialling to its last byte."""
 
 log = logging.getLogger(__name__)
-
-
-class FetchError(KubeletSimError):
-    """There is no answer to read, or none that counts."""
 
 
 class URLSource:
@@ -68,7 +63,9 @@ class URLSource:
     async def refresh(self) -> None:
         """Fetch once, and hand over the pods if the answer is a new one."""
         try:
-            content = await self._fetch()
+            content = await fetch(
+                self._url, headers=self._headers, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_MANIFEST_BYTES
+            )
         except FetchError as error:
             self._report(f"{error}; the pods known so far stay")
             return
@@ -88,31 +85,6 @@ class URLSource:
             return f"{error}; the pods known so far stay"
         await self._publish(pods)
         return ""
-
-    async def _fetch(self) -> bytes:
-        # Only a node with such a URL needs the client.
-        import aiohttp
-
-        try:
-            async with (
-                asyncio.timeout(TIMEOUT_SECONDS),
-                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.get(self._url, headers=self._headers) as answer,
-            ):
-                if answer.status != HTTPStatus.OK:
-                    raise FetchError(f"HTTP {answer.status} {answer.reason}")
-                content = bytearray()
-                async for chunk in answer.content.iter_any():
-                    content += chunk
-                    if len(content) > MAX_MANIFEST_BYTES:
-                        raise FetchError(f"larger than {MAX_MANIFEST_BYTES >> 20} MiB")
-                return bytes(content)
-        except TimeoutError:
-            raise FetchError(f"no answer within {TIMEOUT_SECONDS:g} s") from None
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise FetchError("no URL that can be fetched: must be http://… or https://…") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a header that cannot be sent
-            raise FetchError(str(error) or type(error).__name__) from error
 
     def _report(self, fault: str) -> None:
         """Log a fault once, not each period, and once that it is over."""
