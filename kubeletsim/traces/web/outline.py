@@ -5,28 +5,17 @@ into a value: a trace of a hundred thousand spans is laid out in a fraction of a
 asked for when somebody opens it. Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from kubeletsim.traces.otlp import service_name
 
 ERROR, ORPHAN, EVENTS, LINKS = 1, 2, 4, 8
 """Bits of a row's marks."""
-
-
-class _Item(NamedTuple):
-    start_ns: int
-    end_ns: int
-    span_id: bytes
-    name: str
-    parent_id: bytes
-    operation: int
-    marks: int
-    kind: int
 
 
 @dataclass(slots=True)
@@ -69,66 +58,76 @@ class Outline:
 
 
 def outline(resource_spans: Iterable[ResourceSpans]) -> Outline:
-    """Lay out the spans of one trace; an empty outline for none."""
+    """Lay out the spans of one trace; an empty outline for none.
+
+    Column by column rather than span by span: that is what makes it quick.
+    """
     result = Outline()
-    items = sorted(_items(resource_spans, result.operations), key=itemgetter(0, 1, 2, 3))
-    if not items:
+    spans, operation = _sorted(resource_spans, result.operations)
+    if not spans:
         return result
-    result.start_ns = items[0].start_ns
-    result.end_ns = max(result.start_ns, max(item.end_ns for item in items))
-    parents = _parents(items)
-    children: list[list[int]] = [[] for _ in items]
-    stack: list[int] = []
+    starts = [span.start_time_unix_nano for span in spans]
+    ends = [span.end_time_unix_nano for span in spans]
+    parents = _parents([span.span_id for span in spans], [span.parent_span_id for span in spans])
+    children: dict[int, list[int]] = {}
     for number, parent in enumerate(parents):
-        (stack if parent < 0 else children[parent]).append(number)
-    stack.reverse()
-    row_of = [-1] * len(items)
-    while stack:
-        number = stack.pop()
-        row_of[number] = len(result.parents)
-        below = children[number]
-        parent = parents[number]
-        _append(result, items, number, parent=row_of[parent] if parent >= 0 else -1, children=below)
-        stack.extend(reversed(below))
+        children.setdefault(parent, []).append(number)
+    order = _parents_first(children)
+    row_of = [0] * len(order)
+    for row, number in enumerate(order):
+        row_of[number] = row
+    marks = [_marks(span, parent) for span, parent in zip(spans, parents, strict=True)]
+
+    result.start_ns = first_ns = starts[0]
+    result.end_ns = max(first_ns, max(ends))
+    result.span_ids = [spans[number].span_id.hex() for number in order]
+    result.parents = [row_of[parents[number]] if parents[number] >= 0 else -1 for number in order]
+    result.operation = [operation[number] for number in order]
+    result.starts = [starts[number] - first_ns for number in order]
+    result.durations = [max(0, ends[number] - starts[number]) for number in order]
+    result.selfs = result.durations.copy()
+    for number, below in children.items():
+        if number >= 0:
+            result.selfs[row_of[number]] -= _covered_ns(starts, ends, number, below)
+    result.marks = [marks[number] for number in order]
+    result.kinds = [spans[number].kind for number in order]
     return result
 
 
-def _items(resource_spans: Iterable[ResourceSpans], operations: list[tuple[str, str]]) -> list[_Item]:
+def _sorted(
+    resource_spans: Iterable[ResourceSpans], operations: list[tuple[str, str]]
+) -> tuple[list[SpanMessage], list[int]]:
+    """Return the spans in the order of `tree.build_forest`, and the number of each one's operation."""
     known: dict[tuple[str, str], int] = {}
-    items: list[_Item] = []
-    error = Status.STATUS_CODE_ERROR
+    spans: list[SpanMessage] = []
+    services: list[str] = []
     for one in resource_spans:
         service = service_name(one.resource)
         for scope_spans in one.scope_spans:
-            for span in scope_spans.spans:
-                name = span.name
-                operation = known.setdefault((service, name), len(operations))
-                if operation == len(operations):
-                    operations.append((service, name))
-                marks = (ERROR if span.status.code == error else 0) | (EVENTS if span.events else 0)
-                items.append(
-                    _Item(
-                        span.start_time_unix_nano,
-                        span.end_time_unix_nano,
-                        span.span_id,
-                        name,
-                        span.parent_span_id,
-                        operation,
-                        marks | (LINKS if span.links else 0),
-                        span.kind,
-                    )
-                )
-    return items
+            spans += scope_spans.spans
+            services += [service] * len(scope_spans.spans)
+    ranked = sorted(
+        (span.start_time_unix_nano, span.end_time_unix_nano, span.span_id, span.name, number)
+        for number, span in enumerate(spans)
+    )
+    operation = [known.setdefault((services[number], name), len(known)) for *_, name, number in ranked]
+    operations += known
+    return [spans[number] for *_, number in ranked], operation
 
 
-def _parents(items: Sequence[_Item]) -> list[int]:
-    """Return the position of each item's parent; -1 for roots, orphans, and where a cycle is cut."""
-    first: dict[bytes, int] = {}
-    for number, item in enumerate(items):
-        first.setdefault(item.span_id, number)
-    parents = [first.get(item.parent_id, -1) if item.parent_id else -1 for item in items]
-    rooted = bytearray(len(items))
-    for number in range(len(items)):
+def _parents(span_ids: Sequence[bytes], parent_ids: Sequence[bytes]) -> list[int]:
+    """Return the position of each span's parent; -1 for roots, orphans, and where a cycle is cut."""
+    last = len(span_ids) - 1
+    first = {span_id: last - number for number, span_id in enumerate(reversed(span_ids))}
+    parents = [first.get(parent_id, -1) for parent_id in parent_ids]
+    if any(parent >= number for number, parent in enumerate(parents)):  # or else there is no way back, hence no cycle
+        _cut_cycles(parents)
+    return parents
+
+
+def _cut_cycles(parents: list[int]) -> None:
+    rooted = bytearray(len(parents))
+    for number in range(len(parents)):
         at = number
         path: list[int] = []
         while at >= 0 and not rooted[at]:
@@ -139,28 +138,31 @@ def _parents(items: Sequence[_Item]) -> list[int]:
             parents[min(path[path.index(at) :])] = -1  # positions are in the order of start times
         for passed in path:
             rooted[passed] = 1
-    return parents
 
 
-def _append(result: Outline, items: Sequence[_Item], number: int, *, parent: int, children: Sequence[int]) -> None:
-    item = items[number]
-    duration_ns = max(0, item.end_ns - item.start_ns)
-    result.span_ids.append(item.span_id.hex())
-    result.parents.append(parent)
-    result.operation.append(item.operation)
-    result.starts.append(item.start_ns - result.start_ns)
-    result.durations.append(duration_ns)
-    result.selfs.append(duration_ns - _covered_ns(item, items, children) if children else duration_ns)
-    result.marks.append(item.marks | (ORPHAN if parent < 0 and item.parent_id else 0))
-    result.kinds.append(item.kind)
+def _parents_first(children: Mapping[int, Sequence[int]]) -> list[int]:
+    order: list[int] = []
+    stack = list(reversed(children[-1]))
+    while stack:
+        number = stack.pop()
+        order.append(number)
+        if number in children:
+            stack.extend(reversed(children[number]))
+    return order
 
 
-def _covered_ns(item: _Item, items: Sequence[_Item], children: Sequence[int]) -> int:
+def _marks(span: SpanMessage, parent: int) -> int:
+    error = ERROR if span.HasField("status") and span.status.code == Status.STATUS_CODE_ERROR else 0
+    orphan = ORPHAN if parent < 0 and span.parent_span_id else 0
+    return error | orphan | (EVENTS if span.events else 0) | (LINKS if span.links else 0)
+
+
+def _covered_ns(starts: Sequence[int], ends: Sequence[int], number: int, children: Sequence[int]) -> int:
     covered_ns = 0
-    reached_ns = item.start_ns
+    reached_ns, end_ns = starts[number], ends[number]
     for child in children:  # in the order of start times
-        start_ns, end_ns = max(items[child].start_ns, reached_ns), min(items[child].end_ns, item.end_ns)
-        if end_ns > start_ns:
-            covered_ns += end_ns - start_ns
-            reached_ns = end_ns
+        start_ns, stop_ns = max(starts[child], reached_ns), min(ends[child], end_ns)
+        if stop_ns > start_ns:
+            covered_ns += stop_ns - start_ns
+            reached_ns = stop_ns
     return covered_ns
