@@ -32,21 +32,15 @@ def measure(group: str) -> list[Figure]:
 def table(figures: list[Figure]) -> Table:
     """Draw the figures."""
     drawn = Table(title="kubeletsim, measured now", title_justify="left")
-    for heading, justify in (
-        ("what", "left"),
-        ("value", "right"),
-        ("beside", "left"),
-        ("ratio", "right"),
-        ("", "left"),
-    ):
-        drawn.add_column(heading, justify="right" if justify == "right" else "left")
+    for heading in ("what", "value", "beside", "ratio", "promise"):
+        drawn.add_column(heading, justify="right" if heading in ("value", "ratio") else "left")
     for figure in figures:
         other = f"{figure.other:,.3g} {figure.unit}  {figure.beside}" if figure.other is not None else figure.beside
         ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
-        verdict = {None: "", True: f"[green]kept[/] {figure.limit}", False: f"[red]MISSED[/] {figure.limit}"}[
-            figure.kept
-        ]
-        drawn.add_row(figure.what, f"{figure.value:,.3g} {figure.unit}", other, ratio, verdict)
+        verdict = "" if figure.kept is None else "[green]kept[/]" if figure.kept else "[red]MISSED[/]"
+        drawn.add_row(
+            figure.what, f"{figure.value:,.3g} {figure.unit}", other, ratio, f"{verdict} {figure.limit}".strip()
+        )
     return drawn
 
 

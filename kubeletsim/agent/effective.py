@@ -81,6 +81,7 @@ def read_effective(arguments: Sequence[str]) -> Effective:
     if flags.kubeconfig is not None:
         rule = "must be absent: this version runs standalone, without an API server"
         raise ConfigError([Fault("--kubeconfig", str(flags.kubeconfig), rule)])
+    # Webhooks without an API server are for the server to refuse, after the runtime has answered and with exit code 1.
     loaded = load(flags.config, config_dir=flags.config_dir, flags=parsed.config)
     return Effective(
         config=snapshot(loaded.config),
