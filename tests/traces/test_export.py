@@ -216,6 +216,11 @@ def test_a_document_over_several_lines_is_imported_as_well(tmp_path: Path, store
     assert len(spans) == 23
 
 
+BEFORE_1970 = json.dumps(
+    {"data": [{"spans": [{"traceID": "1", "spanID": "1", "operationName": "", "startTime": -5, "duration": 0}]}]}
+)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -226,8 +231,7 @@ def test_a_document_over_several_lines_is_imported_as_well(tmp_path: Path, store
         ('{"data": 7}', "data: want a list of traces"),
         ('{"data": [7]}', r"data\[0\]: not as Jaeger writes it"),
         ('{"data": [{"spans": [{"traceID": "xyz", "spanID": "1"}]}]}', r"data\[0\]\.spans\[0\]: 'xyz' is no id"),
-        ('{"data": [{"spans": [{"traceID": "1", "spanID": "1", "operationName": "", "startTime": -5,'
-         ' "duration": 0}]}]}', "a value does not fit"),
+        (BEFORE_1970, "a value does not fit"),
         ("[" * 100_000, "not JSON"),
     ],
 )  # fmt: skip
