@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_recovery import pod
+from tests.e2e.sleepers import pod
 from tests.lab import Lab, Program
 
 
@@ -78,6 +78,7 @@ def test_a_port_in_use_is_named_and_ends_with_1(lab: Lab, field: str) -> None:
 def test_a_corrupt_manifest_is_named_once_and_the_others_run(lab: Lab) -> None:
     (lab.root / "manifests" / "broken.yaml").write_text("apiVersion: v1\nkind: Pod\nspec: [\n")
     (lab.root / "manifests" / "wrong.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: UPPER}\nspec: {}\n")
+    (lab.root / "manifests" / "deep.yaml").write_text("[" * 1_000_000)
     lab.apply(pod("good", "a"))
     lab.start_stub("--latency", "none")
     agent = lab.start_kubelet()
@@ -85,8 +86,7 @@ def test_a_corrupt_manifest_is_named_once_and_the_others_run(lab: Lab) -> None:
     lab.wait(lambda: lab.phase("good") == "Running", what="the good pod runs")
 
     said = agent.output()
-    assert "broken.yaml" in said
-    assert "wrong.yaml" in said
+    assert [said.count(f"{name}.yaml: ") for name in ("broken", "wrong", "deep")] == [1, 1, 1]
     assert "Traceback" not in said
     assert len(lab.pods()) == 1
 

@@ -5,7 +5,7 @@ import secrets
 import ssl
 import urllib.request
 
-from tests.e2e.test_recovery import start_two_pods
+from tests.e2e.sleepers import start_two_pods
 from tests.lab import Lab
 
 NOTHING = 0
