@@ -63,12 +63,23 @@ def outline(resource_spans: Iterable[ResourceSpans]) -> Outline:
     Column by column rather than span by span: that is what makes it quick.
     """
     result = Outline()
-    spans, operation = _sorted(resource_spans, result.operations)
-    if not spans:
+    arrived, services = _flat(resource_spans)
+    if not arrived:
         return result
-    starts = [span.start_time_unix_nano for span in spans]
-    ends = [span.end_time_unix_nano for span in spans]
-    parents = _parents([span.span_id for span in spans], [span.parent_span_id for span in spans])
+    columns = (
+        [span.start_time_unix_nano for span in arrived],
+        [span.end_time_unix_nano for span in arrived],
+        [span.span_id for span in arrived],
+        [span.name for span in arrived],
+    )
+    # In the order of `tree.build_forest`.
+    starts, ends, span_ids, names, numbers = zip(*sorted(zip(*columns, range(len(arrived)), strict=True)), strict=True)
+    spans = [arrived[number] for number in numbers]
+    known: dict[tuple[str, str], int] = {}
+    operation = [
+        known.setdefault((services[number], name), len(known)) for number, name in zip(numbers, names, strict=True)
+    ]
+    parents = _parents(span_ids, [span.parent_span_id for span in spans])
     children: dict[int, list[int]] = {}
     for number, parent in enumerate(parents):
         children.setdefault(parent, []).append(number)
@@ -80,7 +91,8 @@ def outline(resource_spans: Iterable[ResourceSpans]) -> Outline:
 
     result.start_ns = first_ns = starts[0]
     result.end_ns = max(first_ns, max(ends))
-    result.span_ids = [spans[number].span_id.hex() for number in order]
+    result.operations = list(known)
+    result.span_ids = [span_ids[number].hex() for number in order]
     result.parents = [row_of[parents[number]] if parents[number] >= 0 else -1 for number in order]
     result.operation = [operation[number] for number in order]
     result.starts = [starts[number] - first_ns for number in order]
@@ -94,11 +106,8 @@ def outline(resource_spans: Iterable[ResourceSpans]) -> Outline:
     return result
 
 
-def _sorted(
-    resource_spans: Iterable[ResourceSpans], operations: list[tuple[str, str]]
-) -> tuple[list[SpanMessage], list[int]]:
-    """Return the spans in the order of `tree.build_forest`, and the number of each one's operation."""
-    known: dict[tuple[str, str], int] = {}
+def _flat(resource_spans: Iterable[ResourceSpans]) -> tuple[list[SpanMessage], list[str]]:
+    """Return all spans, and the service of each."""
     spans: list[SpanMessage] = []
     services: list[str] = []
     for one in resource_spans:
@@ -106,13 +115,7 @@ def _sorted(
         for scope_spans in one.scope_spans:
             spans += scope_spans.spans
             services += [service] * len(scope_spans.spans)
-    ranked = sorted(
-        (span.start_time_unix_nano, span.end_time_unix_nano, span.span_id, span.name, number)
-        for number, span in enumerate(spans)
-    )
-    operation = [known.setdefault((services[number], name), len(known)) for *_, name, number in ranked]
-    operations += known
-    return [spans[number] for *_, number in ranked], operation
+    return spans, services
 
 
 def _parents(span_ids: Sequence[bytes], parent_ids: Sequence[bytes]) -> list[int]:

@@ -31,9 +31,9 @@ export function overview(trace, { zoom }) {
       return getComputedStyle(probe).color;
     });
     probe.remove();
-    const line = Math.max(height / trace.size, 0.02);
+    const line = height / Math.max(1, trace.size);
     const thick = Math.max(1, Math.min(4, line - (line > 3 ? 1 : 0)));
-    const step = Math.max(1, Math.floor(trace.size / 20000)); // more lines than pixels tell nothing
+    const step = Math.max(1, Math.floor(trace.size / 20000)); // many more lines than pixels tell nothing
     context.globalAlpha = 0.9;
     for (let row = 0; row < trace.size; row += step) {
       context.fillStyle = colours[trace.operation[row]];

@@ -11,6 +11,8 @@ import { colour } from "../parts/services.js";
 import { operationsTable } from "../parts/table.js";
 import { Waterfall } from "../parts/waterfall.js";
 
+/** Of a larger trace the critical path takes seconds, and is looked for when somebody wants it. */
+const MOST_AT_ONCE = 20000;
 const VIEWS = { waterfall: "Waterfall", flame: "Flame graph", operations: "Operations" };
 
 export function show(main, { match, params }) {
@@ -52,7 +54,13 @@ function open(main, trace, params) {
   main.addEventListener("keydown", keys);
   look(place.get("view") in VIEWS ? place.get("view") : "waterfall");
   restore();
-  ask(`traces/${trace.id}/critical-path`).then(({ segments }) => { trace.setCriticalPath(segments); fall.draw(); panel.update(); main.dataset.ready = "yes"; }, () => {});
+  const path = main.querySelector(".heading .path");
+  if (trace.size <= MOST_AT_ONCE) findPath();
+  else path.replaceWith(el("button.path", { type: "button", onclick: (event) => { event.target.disabled = true; findPath(); } }, "Find the critical path"));
+
+  function findPath() {
+    ask(`traces/${trace.id}/critical-path`).then(({ segments }) => { trace.setCriticalPath(segments); fall.draw(); panel.update(); main.dataset.ready = "yes"; }, () => {});
+  }
 
   function look(name) {
     for (const tab of tabs.children) tab.setAttribute("aria-selected", tab.dataset.view === name);
