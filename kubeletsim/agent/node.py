@@ -8,7 +8,6 @@ the runtime, the sockets, then the loops. Whatever cannot work fails before the 
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from kubeletsim.agent import startup
 from kubeletsim.agent.effective import Effective
+from kubeletsim.agent.events import JOURNAL_NAME, EventJournal, Recorder, RecordingSettings
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.host import Host, node_ips, node_name, read_host, read_resolv_conf
 from kubeletsim.agent.pod_parts import PodParts, Watching
@@ -29,7 +29,7 @@ from kubeletsim.base.timing import Clock
 from kubeletsim.clients.cri import CRIClient
 from kubeletsim.clients.endpoint import Endpoint, parse_endpoint
 from kubeletsim.config.kubelet_flags import KubeletFlags
-from kubeletsim.model.errors import StartupError, go_quote
+from kubeletsim.model.errors import StartupError
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.runtime import CgroupDriver
 from kubeletsim.pods.requests import NodeFacts
@@ -41,8 +41,6 @@ from kubeletsim.upkeep.runtime_state import RuntimeState
 
 if TYPE_CHECKING:
     from kubeletsim.config.schema.kubelet import KubeletConfiguration
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +87,7 @@ class Node:
             if self._config.podCIDR:
                 await runtime.update_runtime_config(pod_cidr=self._config.podCIDR)
             await startup.learn_features(runtime)
+            recorder = self._recorder()
             await self._live(
                 Foundation(
                     config=self._config,
@@ -98,14 +97,15 @@ class Node:
                     runtime_name=version.runtime_name,
                     telemetry=telemetry,
                     registry=self.registry,
-                    record=log_event,
+                    record=recorder,
                     reference=ObjectReference(kind="Node", name=self.name, uid=self.name),
                     clock=self._surroundings.clock,
                     rng=self._surroundings.rng,
-                )
+                ),
+                recorder,
             )
 
-    async def _live(self, base: Foundation) -> None:
+    async def _live(self, base: Foundation, recorder: Recorder) -> None:
         watching = Watching.build(base)
         health_checks = {"PLEG": watching.pleg.health_problem}
         state = RuntimeState(base.runtime, clock=base.clock, rng=base.rng, health_checks=health_checks)
@@ -118,6 +118,7 @@ class Node:
                 {
                     "server": server.run,
                     "telemetry": base.telemetry.run,
+                    "events": recorder.run,
                     **build_upkeep(base, logs=logs, remover=remover, state=state, pods=pods),
                     **pods.runs(),
                 }
@@ -137,6 +138,11 @@ class Node:
             clock=base.clock,
             rng=base.rng,
         )
+
+    def _recorder(self) -> Recorder:
+        settings = RecordingSettings(qps=self._config.eventRecordQPS, burst=self._config.eventBurst)
+        journal = EventJournal(self._flags.root_dir / JOURNAL_NAME, node_name=self.name)
+        return Recorder(journal, settings=settings, clock=self._surroundings.clock)
 
     def _telemetry(self) -> Telemetry:
         tracing = self._config.tracing
@@ -201,21 +207,6 @@ def node_facts(
         cpu_cfs_quota_period_us=round(config.cpuCFSQuotaPeriod.seconds * 1_000_000),
         seccomp_default=config.seccompDefault or flags.seccomp_default,
     )
-
-
-def log_event(event: Event) -> None:
-    """Log an event in the kubelet's words; there is no API server to send it to."""
-    about = event.regarding
-    told = {
-        "object": f"{about.namespace}/{about.name}" if about.namespace else about.name,
-        "fieldPath": about.field_path,
-        "kind": about.kind,
-        "apiVersion": "v1",
-        "type": event.type,
-        "reason": event.reason,
-        "message": event.message,
-    }
-    log.info('"Event occurred" %s', " ".join(f"{key}={go_quote(value)}" for key, value in told.items()))
 
 
 async def _run_all(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> None:

@@ -17,8 +17,9 @@ from aiohttp import web
 
 from kubeletsim.agent import node as node_module
 from kubeletsim.agent.effective import Effective, read_effective
+from kubeletsim.agent.events import log_event
 from kubeletsim.agent.host import Host
-from kubeletsim.agent.node import Node, Surroundings, log_event, node_facts
+from kubeletsim.agent.node import Node, Surroundings, node_facts
 from kubeletsim.base.timing import SystemClock
 from kubeletsim.cli.child import answers
 from kubeletsim.model.errors import ConfigError, StartupError
