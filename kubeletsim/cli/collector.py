@@ -11,12 +11,18 @@ from kubeletsim.model.errors import ConfigError, Fault, StartupError
 from kubeletsim.traces.batch import Root
 from kubeletsim.traces.receiver import Address, ListenError, Listening, receiving
 from kubeletsim.traces.render import format_duration, visible
+from kubeletsim.traces.retention import Retention
 from kubeletsim.traces.store import NoTraceStore, TraceStore, TraceStoreError
 from kubeletsim.traces.writer import writing_to
 
 
 async def collect_until_signal(
-    grpc_address: Address, http_address: Address, *, db: Path, page_address: Address | None = None
+    grpc_address: Address,
+    http_address: Address,
+    *,
+    db: Path,
+    page_address: Address | None = None,
+    retention: Retention | None = None,
 ) -> None:
     """Receive and store spans until Ctrl-C or SIGTERM; on a terminal, print each root span as it arrives.
 
@@ -25,6 +31,7 @@ async def collect_until_signal(
         http_address: where to listen for OTLP HTTP.
         db: the store, made when it is missing.
         page_address: where to serve the web page; None for no page.
+        retention: how much is kept; everything by default.
 
     Raises:
         StartupError: a port is taken, or the store is damaged.
@@ -32,9 +39,10 @@ async def collect_until_signal(
     """
     stop = asyncio.Event()
     _stop_at_signals(stop)
+    on_roots = _print_roots if sys.stdout.isatty() else None
     with _faults_in_words(), TraceStore.create(db) as store:
         async with (
-            writing_to(store, on_roots=_print_roots if sys.stdout.isatty() else None) as writer,
+            writing_to(store, on_roots=on_roots, retention=retention) as writer,
             receiving(writer, grpc_address=grpc_address, http_address=http_address) as listening,
             _page(db, page_address) as url,
         ):

@@ -23,6 +23,7 @@ from kubeletsim.model.errors import ConfigError, Fault
 
 if TYPE_CHECKING:
     from kubeletsim.traces.receiver import Address
+    from kubeletsim.traces.retention import Retention
 
 app = typer.Typer(
     name="traces",
@@ -68,6 +69,9 @@ def collect(
     http: Annotated[str, typer.Option("--http", help="Where to listen for OTLP HTTP.")] = "127.0.0.1:4318",
     db: Database = DEFAULT_DATABASE,
     ui: PageAddress = DEFAULT_PAGE,
+    max_age: Annotated[str | None, typer.Option("--max-age", help="Drop what arrived longer ago, e.g. 7d.")] = None,
+    max_spans: Annotated[int | None, typer.Option("--max-spans", min=1, help="Keep so many spans, the latest.")] = None,
+    max_bytes: Annotated[str | None, typer.Option("--max-bytes", help="Keep the store this small, e.g. 2GB.")] = None,
 ) -> None:
     """Receive spans, store them and show them on a web page until Ctrl-C or SIGTERM."""
     import asyncio
@@ -75,7 +79,9 @@ def collect(
     from kubeletsim.cli.collector import collect_until_signal
 
     page = None if ui in ("", "off") else _address("--ui", ui)
-    asyncio.run(collect_until_signal(_address("--grpc", grpc), _address("--http", http), db=db, page_address=page))
+    kept = _retention(max_age, max_spans, max_bytes)
+    grpc_address, http_address = _address("--grpc", grpc), _address("--http", http)
+    asyncio.run(collect_until_signal(grpc_address, http_address, db=db, page_address=page, retention=kept))
 
 
 @app.command("ui")
@@ -203,6 +209,25 @@ def _trace_and_query(words: list[str]) -> tuple[str, list[str]]:
     if words and words[0] != "error" and not any(sign in words[0] for sign in ':=<>" '):
         return words[0], words[1:]
     return "latest", words
+
+
+def _retention(max_age: str | None, max_spans: int | None, max_bytes: str | None) -> "Retention":
+    from kubeletsim.traces.filters import parse_duration_ns
+    from kubeletsim.traces.retention import Retention, parse_size
+
+    faults: list[Fault] = []
+    age_seconds = size = None
+    try:
+        age_seconds = None if max_age is None else parse_duration_ns(max_age) / 1e9
+    except ValueError:
+        faults.append(Fault("--max-age", max_age, "must be a duration such as 12h or 7d"))
+    try:
+        size = None if max_bytes is None else parse_size(max_bytes)
+    except ValueError:
+        faults.append(Fault("--max-bytes", max_bytes, "must be a size such as 500MB or 2GiB"))
+    if faults:
+        raise ConfigError(faults)
+    return Retention(max_age_seconds=age_seconds, max_spans=max_spans, max_bytes=size)
 
 
 def _address(option: str, text: str) -> "Address":

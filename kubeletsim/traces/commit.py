@@ -1,7 +1,8 @@
 """The commit: a batch becomes rows, within a transaction that the store opens and closes.
 
 What the database knows under a number (operations, sets of them, attributes) is remembered here, and the span ids of
-the latest batches, by which spans that come again are found. After a rollback all of that is forgotten.
+the latest batches, by which spans that come again are found. After a rollback, and when somebody else has written to
+the file, all of that is forgotten.
 """
 
 import sqlite3
@@ -45,6 +46,7 @@ class Committer:
         self._attributes: dict[bytes, int] = {}
         self._span_ids: OrderedDict[int, frozenset[bytes]] = OrderedDict()
         self._span_ids_remembered = 0
+        self._data_version: int | None = None
 
     def forget(self) -> None:
         """Forget everything remembered: the transaction it is from was rolled back."""
@@ -54,6 +56,7 @@ class Committer:
 
     def write(self, batch: Batch, *, received_ns: int) -> Batch:
         """Write a batch; return it without the spans that were there already."""
+        self._forget_what_others_changed()
         known = {row[0]: row for row in self._known_traces(batch.traces)}
         before = self._overlapping(batch, known)
         if before or batch.is_doubtful():
@@ -67,6 +70,13 @@ class Committer:
             if len(memory) > _MOST_NUMBERS_REMEMBERED:
                 memory.clear()
         return batch
+
+    def _forget_what_others_changed(self) -> None:
+        """Another process may have written since: an import, or a collector that made room."""
+        [version] = self._db.execute("PRAGMA data_version").fetchone()
+        if version != self._data_version:
+            self.forget()
+        self._data_version = version
 
     def _known_traces(self, trace_ids: Iterable[bytes]) -> Iterator[_TraceRow]:
         left = iter(trace_ids)

@@ -23,6 +23,7 @@ from kubeletsim.traces.commit import Committer
 from kubeletsim.traces.contents import Contents
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import decode_spans
+from kubeletsim.traces.retention import Retention, expire
 from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
 from kubeletsim.traces.span import Span
 
@@ -126,17 +127,21 @@ class TraceStore:
         """
         if not batch.traces:
             return AddResult(0, batch.duplicates, batch.rejected)
-        with _translated(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                written = self._committer.write(batch, received_ns=time.time_ns())
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._committer.forget()
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            written = self._committer.write(batch, received_ns=time.time_ns())
         return AddResult(written.spans, written.duplicates, written.rejected, batch.roots)
+
+    def expire(self, retention: Retention, *, now_ns: int) -> int:
+        """Drop what is too old or too much; return how many spans.
+
+        Raises:
+            TraceStoreError: the file cannot be written.
+        """
+        with self._transaction():
+            dropped = expire(self._db, retention, now_ns=now_ns)
+        if dropped:
+            self._committer.forget()
+        return dropped
 
     def traces(self, wanted: TraceFilter | None = None) -> Iterator[TraceSummary]:
         """Yield the traces that a filter lets through, newest start first."""
@@ -184,6 +189,19 @@ class TraceStore:
         """Return a trace as OTLP, with everything that arrived, grouped by resource and scope."""
         with _translated(self.path):
             return self._contents.resource_spans(bytes.fromhex(trace_id))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._committer.forget()
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def _summary(self, row: query.TraceRow) -> TraceSummary:
         return TraceSummary(

@@ -5,17 +5,23 @@ larger the transactions. When too much waits, senders wait: that is the back-pre
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kubeletsim.traces.batch import Batch, Root
 from kubeletsim.traces.otlp import OTLPError
+from kubeletsim.traces.retention import Retention
 from kubeletsim.traces.store import TraceStore, TraceStoreError
+
+log = logging.getLogger(__name__)
 
 _MOST_REQUESTS_WAITING = 64
 _MOST_BYTES_WAITING = 32 << 20
 _ENOUGH_FOR_A_BATCH_BYTES = 1 << 20
+_EXPIRE_EVERY_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -29,8 +35,12 @@ class _Request:
 class TraceWriter:
     """The one who writes to a store; made by `writing_to`."""
 
-    def __init__(self, store: TraceStore, *, on_roots: Callable[[Sequence[Root]], None] | None) -> None:
+    def __init__(
+        self, store: TraceStore, *, on_roots: Callable[[Sequence[Root]], None] | None, retention: Retention
+    ) -> None:
         self._store = store
+        self._retention = retention
+        self._expired_at = float("-inf")
         self._on_roots = on_roots
         self._waiting: asyncio.Queue[_Request] = asyncio.Queue(_MOST_REQUESTS_WAITING)
         self._bytes_waiting = 0
@@ -58,8 +68,8 @@ class TraceWriter:
     async def run(self) -> None:
         """Commit what comes in; never returns."""
         while True:
-            requests = [await self._waiting.get()]
-            size = len(requests[0].payload)
+            requests = await self._first()
+            size = sum(len(request.payload) for request in requests)
             while not self._waiting.empty() and size < _ENOUGH_FOR_A_BATCH_BYTES:
                 requests.append(self._waiting.get_nowait())
                 size += len(requests[-1].payload)
@@ -75,6 +85,15 @@ class TraceWriter:
                     self._waiting.task_done()
             if self._on_roots and (roots := commit.result()):
                 self._on_roots(roots)
+
+    async def _first(self) -> list[_Request]:
+        """Wait for a request; return nothing now and then if there are limits, for even in silence spans get old."""
+        seconds = None if self._retention.keeps_all else _EXPIRE_EVERY_SECONDS
+        try:
+            async with asyncio.timeout(seconds):
+                return [await self._waiting.get()]
+        except TimeoutError:
+            return []
 
     async def drain(self) -> None:
         """Wait until everything that was added has been answered."""
@@ -95,7 +114,21 @@ class TraceWriter:
             error = e
         for request in requests:
             _answer(request, request.error or error)
+        self._expire()
         return roots
+
+    def _expire(self) -> None:
+        """Make room, now and then; a failure can wait for the next time."""
+        if self._retention.keeps_all or time.monotonic() - self._expired_at < _EXPIRE_EVERY_SECONDS:
+            return
+        try:
+            dropped = self._store.expire(self._retention, now_ns=time.time_ns())
+        except TraceStoreError as e:
+            log.warning("no room could be made: %s", e)
+        else:
+            if dropped:
+                log.info("%d spans dropped to make room", dropped)
+        self._expired_at = time.monotonic()
 
 
 def _answer(request: _Request, error: OTLPError | TraceStoreError | None) -> None:
@@ -112,15 +145,19 @@ def _answer(request: _Request, error: OTLPError | TraceStoreError | None) -> Non
 
 @asynccontextmanager
 async def writing_to(
-    store: TraceStore, *, on_roots: Callable[[Sequence[Root]], None] | None = None
+    store: TraceStore,
+    *,
+    on_roots: Callable[[Sequence[Root]], None] | None = None,
+    retention: Retention | None = None,
 ) -> AsyncIterator[TraceWriter]:
     """Run a writer for a store; leaving the block first commits what is waiting.
 
     Args:
         store: open for writing; nobody else may use it meanwhile.
         on_roots: told of the root spans of each transaction, after it.
+        retention: how much is kept; everything by default. Looked after every few seconds.
     """
-    writer = TraceWriter(store, on_roots=on_roots)
+    writer = TraceWriter(store, on_roots=on_roots, retention=retention or Retention())
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(writer.run(), name="trace-writer")
         try:

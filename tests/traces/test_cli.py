@@ -234,6 +234,16 @@ def test_collect_wants_a_host_and_a_port(tmp_path: Path, address: str) -> None:
     assert said == f"--grpc: {address!r}: must be HOST:PORT with a port from 0 to 65535"
 
 
+def test_collect_names_every_limit_it_cannot_read(tmp_path: Path) -> None:
+    result = run("collect", "--max-age", "old", "--max-bytes", "big", "--db", tmp_path / "t.db")
+
+    assert isinstance(result.exception, ConfigError)
+    assert [str(fault) for fault in result.exception.faults] == [
+        "--max-age: 'old': must be a duration such as 12h or 7d",
+        "--max-bytes: 'big': must be a size such as 500MB or 2GiB",
+    ]
+
+
 def test_collect_names_a_port_in_use_and_a_store_it_cannot_make(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
