@@ -23,7 +23,9 @@ export class Waterfall {
       role: "tree", tabindex: "0", "aria-label": "Spans",
       onscroll: () => this.schedule(), onkeydown: (event) => this.keys(event), onclick: (event) => this.clicked(event),
     }, this.canvas);
-    this.node = el("div.waterfall", {}, el("div.head", {}, el("span", {}, "Span"), el("span.number", {}, "Duration"), el("span.number", {}, "Self"), this.ruler), this.body);
+    // One grid behind all rows rather than one in each: it need not be painted anew while scrolling.
+    const grid = el("div.lines", { "aria-hidden": "true" }, el("i"), el("i"), el("i"), el("div"));
+    this.node = el("div.waterfall", {}, grid, el("div.head", {}, el("span", {}, "Span"), el("span.number", {}, "Duration"), el("span.number", {}, "Self"), this.ruler), this.body);
     this.watcher = new ResizeObserver(() => this.resize());
     this.watcher.observe(this.body);
     dragging(this.body, ".bars", (left, right) => this.zoom(this.from + left * (this.to - this.from), this.from + right * (this.to - this.from)));
@@ -122,11 +124,13 @@ export class Waterfall {
   }
 
   drawRuler() {
-    const most = Math.max(2, Math.floor((this.ruler.clientWidth || 600) / 110));
     const span = this.to - this.from;
-    this.ruler.replaceChildren(...ticks(this.from, this.to, most).filter((time) => time < this.to - span * 0.04).map((time) =>
-      el("span", { style: { left: `${((time - this.from) / span) * 100}%` } }, time ? duration(time).replace(/\.0+ /, " ") : "0")));
-    this.body.style.setProperty("--grid", `${((ticks(this.from, this.to, most)[1] ?? this.to) - (ticks(this.from, this.to, most)[0] ?? 0)) / span * 100}%`);
+    const times = ticks(this.from, this.to, Math.max(2, Math.floor((this.ruler.clientWidth || 600) / 110)));
+    const part = (time) => `${(time / span) * 100}%`;
+    this.ruler.replaceChildren(...times.filter((time) => time < this.to - span * 0.04).map((time) =>
+      el("span", { style: { left: part(time - this.from) } }, time ? duration(time).replace(/\.0+ /, " ") : "0")));
+    this.node.style.setProperty("--shift", part((times[0] ?? this.from) - this.from));
+    this.node.style.setProperty("--grid", part(times.length > 1 ? times[1] - times[0] : span));
   }
 
   indexOf(row) {
