@@ -133,6 +133,7 @@ class Node:
                 configz=lambda: self._configz,
                 last_sync_loop=pods.sync_loop.last_sync_loop,
                 registry=base.registry,
+                probe_registry=pods.probe_registry,
             ),
             telemetry=base.telemetry,
             clock=base.clock,

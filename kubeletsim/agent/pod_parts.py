@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from lightkube.models.core_v1 import Pod
+from prometheus_client import CollectorRegistry
 
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.node_shape import node_shape
@@ -26,6 +27,7 @@ from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.housekeeping import Housekeeper
 from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
+from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
 from kubeletsim.pods.runtime_sync import RuntimeSync
 from kubeletsim.pods.sources import FileSource, PodConfig, URLSource
 from kubeletsim.pods.status_manager import StatusManager
@@ -67,6 +69,9 @@ class PodParts:
     statuses: StatusManager
     workers: PodWorkers
     deletor: ContainerDeletor
+    probes: ProbeManager
+    probe_registry: CollectorRegistry
+    """What /metrics/probes shows."""
     sync_loop: SyncLoop
     watching: Watching = field(repr=False)
 
@@ -84,12 +89,23 @@ class PodParts:
         """
         config, sources = _build_sources(base)
         pods, statuses, queue = PodManager(), StatusManager(), WorkQueue(clock=base.clock)
-        runtime_sync, collect_backoff, stopper = _build_runtime_sync(base, remove_container, watching.reader.observe)
+        probe_registry = CollectorRegistry()
+        probes = ProbeManager(
+            Prober(base.runtime, record=base.record),
+            status=statuses.get,
+            metrics=ProbeMetrics(probe_registry),
+            clock=base.clock,
+            rng=base.rng,
+        )
+        runtime_sync, collect_backoff, stopper = _build_runtime_sync(
+            base, remove_container=remove_container, observe=watching.reader.observe, probes=probes
+        )
         workers = PodWorkers(
             PodSync(
                 base.runtime,
                 runtime=runtime_sync,
                 stopper=stopper,
+                probes=probes,
                 observe=watching.reader.observe,
                 statuses=statuses,
                 node=base.facts,
@@ -116,6 +132,7 @@ class PodParts:
             pods=pods,
             workers=workers,
             statuses=statuses,
+            keep_probes=probes.keep_only,
             list_running_pods=lambda: watching.reader.list_pods(running_only=True),
             root_dir=base.flags.root_dir,
             collect_backoff=collect_backoff,
@@ -135,6 +152,7 @@ class PodParts:
         sync_loop = SyncLoop(
             config=config,
             pleg_events=watching.pleg.events,
+            probe_updates=probes.updates,
             observed=watching.cache,
             pods=pods,
             statuses=statuses,
@@ -153,6 +171,8 @@ class PodParts:
             statuses=statuses,
             workers=workers,
             deletor=deletor,
+            probes=probes,
+            probe_registry=probe_registry,
             sync_loop=sync_loop,
             watching=watching,
         )
@@ -167,6 +187,7 @@ class PodParts:
             "pleg": self.watching.pleg.run,
             "pod-workers": self.workers.run,
             "container-deletor": self.deletor.run,
+            "probes": self.probes.run,
             "sync-loop": self.sync_loop.run,
             **{f"source-{name}": source.run for name, source in self.sources.items()},
         }
@@ -199,7 +220,11 @@ def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
 
 
 def _build_runtime_sync(
-    base: Foundation, remove_container: RemoveContainer, observe: Callable[[PodUID], Awaitable[ObservedPod]]
+    base: Foundation,
+    *,
+    remove_container: RemoveContainer,
+    observe: Callable[[PodUID], Awaitable[ObservedPod]],
+    probes: ProbeManager,
 ) -> tuple[RuntimeSync, Callable[[], None], PodStopper]:
     """Build what carries out a sync's plan; with it what forgets backoff, and what stops pods."""
     config = base.config
@@ -237,6 +262,7 @@ def _build_runtime_sync(
         stopper=stopper,
         remove_container=remove_container,
         node=base.facts,
+        probes=probes.results,
         record=base.record,
         registry=base.registry,
     )

@@ -303,8 +303,8 @@ def _with_regular_containers(
         sandbox_id=plan.sandbox_id,
         attempt=plan.attempt,
         containers_to_kill=plan.containers_to_kill + tuple(kill),
-        ephemeral_containers_to_start=plan.ephemeral_containers_to_start,
-        # A sidecar must not keep a pod alive whose work is done.
+        # Neither a sidecar nor somebody's debugging may keep a pod alive whose work is done.
+        ephemeral_containers_to_start=() if ends else plan.ephemeral_containers_to_start,
         init_containers_to_start=() if ends else plan.init_containers_to_start,
         containers_to_start=tuple(start),
     )

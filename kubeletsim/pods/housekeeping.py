@@ -38,6 +38,7 @@ class Housekeeper:
         pods: the pods that are wanted.
         workers: what is done about them.
         statuses: loses those of pods that are no more.
+        keep_probes: ends the probes of all pods but these.
         list_running_pods: reads the runtime.
         root_dir: where the pods' directories are.
         collect_backoff: forgets backoff of what has not failed for long.
@@ -51,6 +52,7 @@ class Housekeeper:
         pods: PodManager,
         workers: PodWorkers,
         statuses: StatusManager,
+        keep_probes: Callable[[Collection[PodUID]], None],
         list_running_pods: ListRunningPods,
         root_dir: Path,
         collect_backoff: Callable[[], None],
@@ -59,6 +61,7 @@ class Housekeeper:
         self._pods = pods
         self._workers = workers
         self._statuses = statuses
+        self._keep_probes = keep_probes
         self._list_running_pods = list_running_pods
         self._root_dir = root_dir
         self._collect_backoff = collect_backoff
@@ -71,6 +74,7 @@ class Housekeeper:
         """
         desired = {pod_uid(pod): pod for pod in self._pods.pods()}
         working = self._workers.sync_known_pods(desired.values())
+        self._keep_probes({uid for uid, worker in working.items() if not worker.has_stopped})
         try:
             running = await self._list_running_pods()
         except CRIError as error:

@@ -41,7 +41,7 @@ from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.reasons import ReasonCache
 from kubeletsim.pods.requests import NodeFacts, plan_pod_files
 from kubeletsim.pods.runtime_sync import RuntimeSync
-from kubeletsim.pods.status import DEADLINE_REASON, TERMINAL_PHASES, compute_pod_status
+from kubeletsim.pods.status import DEADLINE_REASON, TERMINAL_PHASES, ProbeView, compute_pod_status
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
 
@@ -86,6 +86,22 @@ class VersionService(Protocol):
         """Return who the runtime is."""
 
 
+class PodProbes(Protocol):
+    """What this module needs of `pods/probes`."""
+
+    def add_pod(self, pod: Pod) -> None:
+        """Have a pod's containers probed from now on, in the caller's context."""
+
+    def view(self, pod: Pod, observed: ObservedPod) -> ProbeView:
+        """Return what probes say of the pod's running containers."""
+
+    def stop_liveness_and_startup(self, pod: Pod) -> None:
+        """End the probes that could kill a container."""
+
+    def remove_pod(self, uid: PodUID) -> None:
+        """End all probes of a pod."""
+
+
 class PodSync:
     """Brings pods to what their specs say, and to their end.
 
@@ -93,6 +109,7 @@ class PodSync:
         cri: asked for its version.
         runtime: carries out what a sync decides.
         stopper: stops whole pods.
+        probes: begin and end with a pod, and say what its status shows of its containers.
         observe: reads a pod's full state from the runtime, past the cache.
         statuses: where each sync leaves the pod's status.
         node: the facts of this node.
@@ -109,6 +126,7 @@ class PodSync:
         *,
         runtime: RuntimeSync,
         stopper: PodStopper,
+        probes: PodProbes,
         observe: Callable[[PodUID], Awaitable[ObservedPod]],
         statuses: StatusManager,
         node: NodeFacts,
@@ -122,6 +140,7 @@ class PodSync:
         self._cri = cri
         self._runtime = runtime
         self._stopper = stopper
+        self._probes = probes
         self._observe = observe
         self._statuses = statuses
         self._node = node
@@ -176,6 +195,7 @@ class PodSync:
             self._make_files(pod, observed)
             if going_down():
                 return SyncOutcome()
+            self._probes.add_pod(pod)  # here, so that what probes cost belongs to this span
             result = await self._runtime.sync(pod, observed, going_down=going_down)
             self._reasons.update(pod_uid(pod), result)
             if (error := result.error()) is not None:
@@ -200,11 +220,13 @@ class PodSync:
         """
         with self._traced("syncTerminatingPod", pod):
             self._statuses.set(pod, self._ended(self._compute_status(pod, observed, terminal=False), status_fn))
+            self._probes.stop_liveness_and_startup(pod)
             failures = await self._stopper.stop_pod(pod, RunningPod.observed(observed), grace_seconds=grace_seconds)
             if failures:
                 error = SyncError(failures)
                 self._record(pod_event(pod, "FailedKillPod", f"error killing pod: {error}", warning=True))
                 raise error
+            self._probes.remove_pod(pod_uid(pod))
             left = await self._observe(pod_uid(pod))
             left = replace(left, ips=left.ips or observed.ips)  # the API shows a pod's addresses until its end
             running = [one.name for one in left.containers if one.state is ContainerState.RUNNING]
@@ -247,6 +269,7 @@ class PodSync:
             now=self._clock.now(),
             host_ips=self._node.host_ips,
             runtime_name=self._runtime_name,
+            probes=self._probes.view(pod, observed),
         )
         if status.reason == DEADLINE_REASON:  # once for each look at the pod, as upstream
             self._record(pod_event(pod, DEADLINE_REASON, status.message or ""))

@@ -1,9 +1,9 @@
 """The sync loop: takes what happens, one thing after another, and passes pods to their workers.
 
-Sources of events are the pod configuration, the PLEG, a tick each second that asks the work queue who is due, and a
-tick each two seconds for housekeeping. While the runtime has errors nothing is taken. The loop itself does little and
-waits only for admission, which asks the runtime's Version and may have to end a pod, and for housekeeping's two lists:
-the work is the workers'.
+Sources of events are the pod configuration, the PLEG, the probes, a tick each second that asks the work queue who is
+due, and a tick each two seconds for housekeeping. While the runtime has errors nothing is taken. The loop itself does
+little and waits only for admission, which asks the runtime's Version and may have to end a pod, and for housekeeping's
+two lists: the work is the workers'.
 
 All PLEG events that are there are taken in one turn, before any worker runs: the start of a sandbox and of its
 containers is one cause for a sync, not three. Upstream: syncLoop and syncLoopIteration in pkg/kubelet/kubelet.go.
@@ -12,7 +12,8 @@ containers is one cause for a sync, not three. Upstream: syncLoop and syncLoopIt
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from lightkube.models.core_v1 import Pod
 from opentelemetry.context import Context, attach, detach
@@ -25,8 +26,9 @@ from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.housekeeping import Housekeeper
 from kubeletsim.pods.pod_manager import PodManager
+from kubeletsim.pods.probes import ProbeKind, ProbeResult, ProbeUpdate
 from kubeletsim.pods.sources import PodConfig, PodOp, PodUpdate
-from kubeletsim.pods.status import is_past_deadline
+from kubeletsim.pods.status import is_past_deadline, with_ready, with_started
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.sync import UpdateType
 from kubeletsim.pods.work_queue import WorkQueue
@@ -54,6 +56,7 @@ class SyncLoop:
     Args:
         config: the pods to run, as a stream of updates.
         pleg_events: what happened in the runtime.
+        probe_updates: what has changed in what is held of containers.
         observed: the PLEG's cache.
         pods: where the wanted pods are kept.
         statuses: since when each of them is active.
@@ -71,6 +74,7 @@ class SyncLoop:
         *,
         config: PodConfig,
         pleg_events: asyncio.Queue[PodLifecycleEvent],
+        probe_updates: asyncio.Queue[ProbeUpdate],
         observed: CachedPods,
         pods: PodManager,
         statuses: StatusManager,
@@ -84,6 +88,7 @@ class SyncLoop:
     ) -> None:
         self._config = config
         self._pleg_events = pleg_events
+        self._probe_updates = probe_updates
         self._observed = observed
         self._pods = pods
         self._statuses = statuses
@@ -106,7 +111,11 @@ class SyncLoop:
         token = attach(Context())  # what the loop calls itself is a root, whoever started the loop
         try:
             async with asyncio.TaskGroup() as tasks:
-                inbox = _Inbox(self._config.updates, self._pleg_events, tasks)
+                inbox = _Inbox(
+                    _Mailbox(self._config.updates, tasks, name="sync-loop/config"),
+                    _Mailbox(self._pleg_events, tasks, name="sync-loop/pleg"),
+                    _Mailbox(self._probe_updates, tasks, name="sync-loop/probes"),
+                )
                 ticks = _Ticks(self._clock.monotonic())
                 while True:
                     if await self._is_gated():
@@ -131,10 +140,12 @@ class SyncLoop:
     async def _turn(self, inbox: "_Inbox", ticks: "_Ticks") -> None:
         """Wait for the next thing to happen and deal with it; one turn may find several."""
         await inbox.wait(timeout_seconds=ticks.next_seconds(self._clock.monotonic()))
-        for update in inbox.take_update():
+        for update in inbox.config.take(at_most=1):
             await self._handle_update(update)
-        for event in inbox.take_events():
+        for event in inbox.events.take():
             self._handle_event(event)
+        for probed in inbox.probes.take():
+            self._handle_probe(probed)
         now = self._clock.monotonic()
         if ticks.sync_is_due(now):
             self._sync_due_pods()
@@ -177,6 +188,21 @@ class SyncLoop:
             self._workers.update_pod(UpdateType.SYNC, pod=pod)
         if event.type is PodLifecycleEventType.CONTAINER_DIED:
             self._delete_dead_containers(event)
+
+    def _handle_probe(self, update: ProbeUpdate) -> None:
+        """Show what probes say, and sync the pod that it is about; that a container lives is no news."""
+        if update.kind is ProbeKind.LIVENESS and update.result is not ProbeResult.FAILURE:
+            return
+        pod = self._pods.get(update.uid)
+        if pod is None:
+            return
+        good, status = update.result is ProbeResult.SUCCESS, self._statuses.get(update.uid)
+        if status is not None and update.kind is ProbeKind.READINESS:
+            changed = with_ready(pod, status, update.container_id, ready=good, now=self._clock.now())
+            self._statuses.set(pod, changed)
+        elif status is not None and update.kind is ProbeKind.STARTUP:
+            self._statuses.set(pod, with_started(status, update.container_id, started=good))
+        self._workers.update_pod(UpdateType.SYNC, pod=pod)
 
     def _is_old_news(self, event: PodLifecycleEvent) -> bool:
         """Tell whether the pod's worker has seen already what the event is about.
@@ -225,41 +251,39 @@ class SyncLoop:
             log.error("Housekeeping took longer than expected: %.3fs", took_seconds)
 
 
-class _Inbox:
-    """The two queues, and a wait for either: what is taken from a queue is never lost."""
+Item = TypeVar("Item")
 
-    def __init__(
-        self,
-        updates: asyncio.Queue[PodUpdate],
-        events: asyncio.Queue[PodLifecycleEvent],
-        tasks: asyncio.TaskGroup,
-    ) -> None:
-        self._updates, self._events, self._tasks = updates, events, tasks
-        self._next_update = tasks.create_task(updates.get(), name="sync-loop/config")
-        self._next_event = tasks.create_task(events.get(), name="sync-loop/pleg")
+
+class _Mailbox(Generic[Item]):
+    """A queue, and a wait for its next item; what is taken from the queue is never lost."""
+
+    def __init__(self, queue: asyncio.Queue[Item], tasks: asyncio.TaskGroup, *, name: str) -> None:
+        self._queue, self._tasks, self._name = queue, tasks, name
+        self.next = tasks.create_task(queue.get(), name=name)
+
+    def take(self, *, at_most: int | None = None) -> list[Item]:
+        """Return the items that are there, oldest first."""
+        if not self.next.done():
+            return []
+        items = [self.next.result()]
+        while not self._queue.empty() and (at_most is None or len(items) < at_most):
+            items.append(self._queue.get_nowait())
+        self.next = self._tasks.create_task(self._queue.get(), name=self._name)
+        return items
+
+
+@dataclass(frozen=True, slots=True)
+class _Inbox:
+    """The queues, and a wait for any of them."""
+
+    config: _Mailbox[PodUpdate]
+    events: _Mailbox[PodLifecycleEvent]
+    probes: _Mailbox[ProbeUpdate]
 
     async def wait(self, *, timeout_seconds: float) -> None:
         """Return when something is there, or the time is up."""
-        both = {self._next_update, self._next_event}
-        await asyncio.wait(both, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-
-    def take_update(self) -> list[PodUpdate]:
-        """Return the next update, if there is one."""
-        if not self._next_update.done():
-            return []
-        update = self._next_update.result()
-        self._next_update = self._tasks.create_task(self._updates.get(), name="sync-loop/config")
-        return [update]
-
-    def take_events(self) -> list[PodLifecycleEvent]:
-        """Return all events that are there, oldest first."""
-        if not self._next_event.done():
-            return []
-        events = [self._next_event.result()]
-        while not self._events.empty():
-            events.append(self._events.get_nowait())
-        self._next_event = self._tasks.create_task(self._events.get(), name="sync-loop/pleg")
-        return events
+        every: set[asyncio.Task[Any]] = {self.config.next, self.events.next, self.probes.next}
+        await asyncio.wait(every, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 class _Ticks:

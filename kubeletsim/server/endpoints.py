@@ -55,7 +55,9 @@ class NodeView:
     last_sync_loop: Callable[[], float | None]
     """When the sync loop last began a turn, in the clock's monotonic seconds; None before the first."""
     registry: CollectorRegistry
-    """Every metric of the node."""
+    """Every metric of the node but those of probes."""
+    probe_registry: CollectorRegistry
+    """The metrics of probes, which are many and have an endpoint of their own."""
 
 
 class Endpoints:
@@ -65,6 +67,7 @@ class Endpoints:
         self._node = node
         self.checks = tuple(checks)
         self._metrics = _WithoutCreated(node.registry)
+        self._probe_metrics = _WithoutCreated(node.probe_registry)
 
     async def pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the pods as the kubelet knows them."""
@@ -80,12 +83,12 @@ class Endpoints:
         return _json(pod_list(running_pods(sandboxes, containers)))
 
     async def metrics(self, request: web.BaseRequest) -> web.Response:
-        """Answer with the node's metrics, in the text format or as OpenMetrics, whichever is asked for."""
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        response = web.Response(body=encode(self._metrics), headers={"Content-Type": content_type})
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
-            response.enable_compression(web.ContentCoding.gzip)
-        return response
+        """Answer with the node's metrics."""
+        return _exposition(self._metrics, request)
+
+    async def probe_metrics(self, request: web.BaseRequest) -> web.Response:
+        """Answer with the metrics of the node's probes."""
+        return _exposition(self._probe_metrics, request)
 
     async def configz(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the effective configuration."""
@@ -171,6 +174,7 @@ def _always_on(endpoints: Endpoints) -> list[Route]:
             for prefix in sorted(both)
         ),
         Route(prefix="/metrics", methods=GET, template="/metrics", handler=endpoints.metrics),
+        Route(prefix="/metrics/probes", methods=GET, template="/metrics/probes", handler=endpoints.probe_metrics),
     ]
 
 
@@ -208,6 +212,15 @@ def running_pods(sandboxes: Sequence[Sandbox], containers: Sequence[Container]) 
 def text(body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Make a plain-text answer."""
     return web.Response(text=body, status=status, content_type="text/plain", charset="utf-8", headers=headers)
+
+
+def _exposition(metrics: Collector, request: web.BaseRequest) -> web.Response:
+    """Make an answer of metrics, in the text format or as OpenMetrics, whichever is asked for."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    response = web.Response(body=encode(metrics), headers={"Content-Type": content_type})
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
 
 
 def _json(body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -29,6 +29,7 @@ from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.housekeeping import Housekeeper, ListRunningPods
 from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
+from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
 from kubeletsim.pods.requests import NodeFacts
 from kubeletsim.pods.runtime_sync import RuntimeSync
 from kubeletsim.pods.sources import PodConfig
@@ -104,20 +105,30 @@ class Node:
             record=record,
             registry=registry,
         )
+        self.statuses = StatusManager()
+        self.probe_registry = CollectorRegistry()
+        self.probes = ProbeManager(
+            Prober(cri, record=record),
+            status=lambda uid: self.statuses.get(uid),
+            metrics=ProbeMetrics(self.probe_registry),
+            clock=clock,
+            rng=self.rng,
+        )
         runtime_sync = RuntimeSync(
             cri,
             starter=self.starter,
             stopper=stopper,
             remove_container=self.remove_container,
             node=self.facts,
+            probes=self.probes.results,
             record=record,
             registry=registry,
         )
-        self.statuses = StatusManager()
         self.sync = PodSync(
             cri,
             runtime=runtime_sync,
             stopper=stopper,
+            probes=self.probes,
             observe=reader.observe,
             statuses=self.statuses,
             node=self.facts,
@@ -146,6 +157,7 @@ class Node:
             pods=self.pods,
             workers=self.workers,
             statuses=self.statuses,
+            keep_probes=self.probes.keep_only,
             list_running_pods=self.list_running_pods,
             root_dir=Path(self.facts.root_dir),
             collect_backoff=self._collect_backoff,
@@ -166,6 +178,7 @@ class Node:
         self.loop = SyncLoop(
             config=self.config,
             pleg_events=self.pleg.events,
+            probe_updates=self.probes.updates,
             observed=self.cache,
             pods=self.pods,
             statuses=self.statuses,
@@ -199,6 +212,7 @@ class Node:
                 tasks.create_task(self.pleg.run(), name="pleg"),
                 tasks.create_task(self.workers.run(), name="workers"),
                 tasks.create_task(self.deletor.run(), name="deletor"),
+                tasks.create_task(self.probes.run(), name="probes"),
                 tasks.create_task(self.loop.run(), name="loop"),
             ]
             try:

@@ -116,6 +116,7 @@ class Host:
     serving: Pair
     directory: Path
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    probe_registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     pods: list[Pod] = field(default_factory=list)
     last_sync_loop: float | None = None
     """In seconds from now: -10 is ten seconds ago."""
@@ -140,6 +141,7 @@ class Host:
             configz=lambda: {"kind": "KubeletConfiguration", "syncFrequency": "1m0s"},
             last_sync_loop=lambda: None if self.last_sync_loop is None else clock.monotonic() + self.last_sync_loop,
             registry=self.registry,
+            probe_registry=self.probe_registry,
         )
         return KubeletServer(
             settings or self.settings(),

@@ -3,6 +3,7 @@
 from kubeletsim.pods.status.compute import DEADLINE_REASON, compute_pod_status, failed_status, is_past_deadline
 from kubeletsim.pods.status.containers import ProbeView, WaitingReason
 from kubeletsim.pods.status.phase import TERMINAL_PHASES, Phase
+from kubeletsim.pods.status.probed import with_ready, with_started
 
 __all__ = [
     "DEADLINE_REASON",
@@ -13,4 +14,6 @@ __all__ = [
     "compute_pod_status",
     "failed_status",
     "is_past_deadline",
+    "with_ready",
+    "with_started",
 ]

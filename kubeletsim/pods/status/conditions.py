@@ -55,15 +55,32 @@ def pod_conditions(
         containers_ready,
         PodCondition(type=SCHEDULED, status="True"),
     ]
-    generation = metadata(pod).generation
     for condition in computed:
-        last = before.get(condition.type)
-        same = last is not None and last.status == condition.status
-        condition.lastTransitionTime = last.lastTransitionTime if last is not None and same else now
-        condition.observedGeneration = generation
+        _date(condition, before, now=now, generation=metadata(pod).generation)
     # The kubelet's own DisruptionTarget, set by whoever ends the pod, comes after those of others.
     kept.sort(key=lambda condition: condition.type == DISRUPTION_TARGET)
     return kept + computed
+
+
+def readiness_conditions(pod: Pod, status: PodStatus, *, now: datetime) -> list[PodCondition]:
+    """Return the pod's conditions with those about readiness computed anew from its container statuses."""
+    before = {condition.type: condition for condition in status.conditions or []}
+    known = {one.name: one for one in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ()))}
+    containers_ready = _containers_ready(pod, known, phase=status.phase)
+    computed = {READY: _ready(pod, containers_ready, before), CONTAINERS_READY: containers_ready}
+    for condition in computed.values():
+        _date(condition, before, now=now, generation=metadata(pod).generation)
+    return [computed.get(condition.type, condition) for condition in status.conditions or []]
+
+
+def _date(
+    condition: PodCondition, before: Mapping[str, PodCondition], *, now: datetime, generation: int | None
+) -> None:
+    """Give a condition its time: that of the last one while its status stays."""
+    last = before.get(condition.type)
+    same = last is not None and last.status == condition.status
+    condition.lastTransitionTime = last.lastTransitionTime if last is not None and same else now
+    condition.observedGeneration = generation
 
 
 def _initialized(pod: Pod, known: Mapping[str, ContainerStatus], *, phase: Phase) -> PodCondition:
@@ -82,7 +99,7 @@ def _initialized(pod: Pod, known: Mapping[str, ContainerStatus], *, phase: Phase
     return PodCondition(type=INITIALIZED, status="False", reason="ContainersNotInitialized", message=message)
 
 
-def _containers_ready(pod: Pod, known: Mapping[str, ContainerStatus], *, phase: Phase) -> PodCondition:
+def _containers_ready(pod: Pod, known: Mapping[str, ContainerStatus], *, phase: str | None) -> PodCondition:
     containers = [*(c for c in init_containers(pod) if is_sidecar(c)), *regular_containers(pod)]
     if not known:
         return PodCondition(type=CONTAINERS_READY, status="False", reason="UnknownContainerStatuses")
