@@ -15,7 +15,7 @@ from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.span import Span
 from kubeletsim.traces.store import TraceStore
-from kubeletsim.traces.web.jaeger_shape import jaeger_trace
+from kubeletsim.traces.web.jaeger_shape import TraceWriter
 from kubeletsim.traces.zipkin import zipkin_span
 
 
@@ -34,7 +34,8 @@ def exported(store: TraceStore, wanted: TraceFilter, output_format: ExportFormat
     if output_format is ExportFormat.OTLP_JSON:
         yield from (to_json(store.resource_spans(trace_id)) for trace_id in trace_ids)
     elif output_format is ExportFormat.JAEGER:
-        documents = (_dumped(jaeger_trace(trace_id, store.spans(trace_id))) for trace_id in trace_ids)
+        writer = TraceWriter()
+        documents = (writer.trace(trace_id, store.resource_spans(trace_id)) for trace_id in trace_ids)
         yield from _listed('{"data":[', documents, "]}")
     elif output_format is ExportFormat.ZIPKIN:
         yield from _listed("[", (_dumped(zipkin_span(span)) for span in _spans(store, trace_ids)), "]")
