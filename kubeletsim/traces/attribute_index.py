@@ -49,7 +49,7 @@ def index_attributes(encoded: Iterable[bytes]) -> AttributeIndex:
 
 def hashes_of(key: str, value: str) -> set[int] | None:
     """Return the hashes of an attribute in every type whose text is this; None when only a look can tell."""
-    if any(special in value for special in "*?[{"):
+    if value == "nan" or any(special in value for special in "*?[{"):  # there are many bit patterns for "no number"
         return None
     values = [AnyValue(string_value=value)]
     if value in ("true", "false"):
@@ -63,6 +63,15 @@ def hashes_of(key: str, value: str) -> set[int] | None:
     if value == "null":
         encoded.append(KeyValue(key=key).SerializeToString())
     return {crc32(one) for one in encoded}
+
+
+def has_hash(hashes: bytes, wanted: int) -> bool:
+    """Tell whether a hash is among packed ones, without unpacking them."""
+    needle = array("I", [wanted]).tobytes()
+    at = hashes.find(needle)
+    while at % len(needle) and at >= 0:  # found across two of them
+        at = hashes.find(needle, at + 1)
+    return at >= 0
 
 
 def _plain_key(encoded: bytes) -> bytes:

@@ -1,25 +1,26 @@
 """The questions in SQL: a filter as a condition on traces, and the search for attributes. Reads one connection."""
 
+import re
 import sqlite3
-from array import array
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import translate
 from itertools import islice
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from kubeletsim.traces import wire
-from kubeletsim.traces.attribute_index import hashes_of
+from kubeletsim.traces.attribute_index import has_hash, hashes_of
 from kubeletsim.traces.commit import payload, unpacked
-from kubeletsim.traces.filters import AttributeFilter, TraceFilter, as_glob
+from kubeletsim.traces.filters import AttributeFilter, TraceFilter, as_glob, text_of
 from kubeletsim.traces.otlp import decode_value
-from kubeletsim.traces.span import AttributeValue
 
 _SELECT = """
-SELECT traces.trace_id, start_ns, end_ns, spans, errors, root.service, root.name, operation_set, batches
+SELECT trace_id, start_ns, end_ns, spans, errors, root.service, root.name, operation_set, batches
 FROM traces LEFT JOIN operations root ON root.id = root_operation
 """
+_MATCHING = "SELECT trace_id FROM traces"
 _FEW_BATCHES = 64
 _MOST_PARAMETERS = 500
 _MOST_DECODED = 16
@@ -63,8 +64,10 @@ def since(db: sqlite3.Connection, batch: int) -> tuple[int, set[bytes]]:
 def _all(db: sqlite3.Connection, wanted: TraceFilter) -> Iterator[TraceRow]:
     conditions, parameters = _conditions(db, wanted)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = "ORDER BY start_ns DESC, traces.trace_id"
-    yield from (TraceRow(*row) for row in db.execute(f"{_SELECT} {where} {order}", parameters))
+    # In two steps: the first needs only an index, and a list of twenty is content with the beginning of both.
+    for (trace_id,) in db.execute(f"{_MATCHING} {where} ORDER BY start_ns DESC, trace_id DESC", parameters):
+        for row in db.execute(f"{_SELECT} WHERE trace_id = ?", (trace_id,)):
+            yield TraceRow(*row)
 
 
 def _among(db: sqlite3.Connection, wanted: TraceFilter, trace_ids: Collection[bytes]) -> Iterator[TraceRow]:
@@ -72,10 +75,10 @@ def _among(db: sqlite3.Connection, wanted: TraceFilter, trace_ids: Collection[by
     found: list[TraceRow] = []
     left = iter(trace_ids)
     while some := list(islice(left, _MOST_PARAMETERS)):
-        among = f"traces.trace_id IN ({','.join('?' * len(some))})"
+        among = f"trace_id IN ({','.join('?' * len(some))})"
         where = " AND ".join([*conditions, among])
         found.extend(TraceRow(*row) for row in db.execute(f"{_SELECT} WHERE {where}", [*parameters, *some]))
-    yield from sorted(found, key=lambda row: (-row.start_ns, row.trace_id))
+    yield from sorted(found, key=lambda row: (row.start_ns, row.trace_id), reverse=True)
 
 
 def _conditions(db: sqlite3.Connection, wanted: TraceFilter) -> tuple[list[str], list[object]]:
@@ -85,10 +88,12 @@ def _conditions(db: sqlite3.Connection, wanted: TraceFilter) -> tuple[list[str],
         ("start_ns <= ?", wanted.until_ns or None),
         ("end_ns - start_ns >= ?", wanted.min_duration_ns or None),
         ("end_ns - start_ns <= ?", wanted.max_duration_ns),
-        ("root.name GLOB ?", None if wanted.root_name is None else as_glob(wanted.root_name)),
     ]
     conditions = [condition for condition, value in asked if value is not None]
     parameters: list[object] = [value for _, value in asked if value is not None]
+    if wanted.root_name is not None:
+        found = db.execute("SELECT id FROM operations WHERE name GLOB ?", (as_glob(wanted.root_name),))
+        conditions.append(f"root_operation IN ({','.join(str(number) for (number,) in found)})")
     if wanted.error:
         conditions.append("errors > 0")
     if wanted.service is not None or wanted.operation is not None:
@@ -107,14 +112,40 @@ def _operation_sets(db: sqlite3.Connection, service: str, name: str) -> list[int
     return [number for number, members in sets if not wanted.isdisjoint(unpacked(members))]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An attribute that is looked for."""
+
+    key: str
+    encoded_key: bytes
+    matches: Callable[[str], object]
+
+    def value_in(self, encoded: Sequence[bytes]) -> str | None:
+        """Return the text of the attribute among encoded KeyValues; None when it is not there. The last one counts."""
+        text = None
+        for one in encoded:
+            if self.encoded_key in one and (pair := KeyValue.FromString(one)).key == self.key:
+                text = text_of(decode_value(pair.value))
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A span of a batch, and the texts that its resource has for what is wanted."""
+
+    span: wire.WireSpan
+    resource: Sequence[str | None]
+
+
 class AttributeSearch:
     """Finds traces in which a span has all the wanted attributes, itself or in its resource."""
 
     def __init__(self, db: sqlite3.Connection, wanted: Sequence[AttributeFilter]) -> None:
         self._db = db
-        self._wanted = wanted
-        self._keys = [one.key.encode() for one in wanted]
-        self._read: OrderedDict[int, dict[bytes, list[tuple[wire.WireResource, wire.WireSpan]]]] = OrderedDict()
+        self._wanted = [
+            _Wanted(one.key, one.key.encode(), re.compile(translate(as_glob(one.value))).match) for one in wanted
+        ]
+        self._read: OrderedDict[int, dict[bytes, list[_Found]]] = OrderedDict()
         self.batches = frozenset.intersection(*(frozenset(self._candidates(one)) for one in wanted))
         """The batches that can hold such spans."""
 
@@ -129,10 +160,10 @@ class AttributeSearch:
     def matches(self, trace: TraceRow) -> bool:
         """Tell whether a trace has such a span."""
         return any(
-            self._has_all(resource, span)
+            self._has_all(found)
             for number in unpacked(trace.batches)
             if number in self.batches
-            for resource, span in self._spans(number).get(trace.trace_id, ())
+            for found in self._spans(number).get(trace.trace_id, ())
         )
 
     def _candidates(self, one: AttributeFilter) -> Iterator[int]:
@@ -144,28 +175,28 @@ class AttributeSearch:
         wanted = hashes_of(one.key, one.value)
         hashed = self._db.execute("SELECT batch, hashes FROM attribute_hashes WHERE key = ?", (one.key,))
         for batch, hashes in hashed:
-            if wanted is None or not hashes or not wanted.isdisjoint(array("I", hashes)):
+            if wanted is None or not hashes or any(has_hash(hashes, one) for one in wanted):
                 yield batch
 
-    def _has_all(self, resource: wire.WireResource, span: wire.WireSpan) -> bool:
-        attributes = self._decoded(resource.attributes)
-        attributes.update(self._decoded(span.attributes))
-        return all(one.matches(attributes) for one in self._wanted)
+    def _has_all(self, found: _Found) -> bool:
+        attributes = found.span.attributes
+        for one, of_resource in zip(self._wanted, found.resource, strict=True):
+            text = one.value_in(attributes)
+            text = of_resource if text is None else text
+            if text is None or not one.matches(text):
+                return False
+        return True
 
-    def _decoded(self, encoded: Sequence[bytes]) -> dict[str, AttributeValue]:
-        """Decode only what can have a wanted key."""
-        pairs = (KeyValue.FromString(one) for one in encoded if any(key in one for key in self._keys))
-        return {pair.key: decode_value(pair.value) for pair in pairs}
-
-    def _spans(self, number: int) -> dict[bytes, list[tuple[wire.WireResource, wire.WireSpan]]]:
+    def _spans(self, number: int) -> dict[bytes, list[_Found]]:
         """Return the spans of a batch by trace; the last few batches are kept, for neighbours in time share them."""
         if (known := self._read.get(number)) is not None:
             return known
-        traces: dict[bytes, list[tuple[wire.WireResource, wire.WireSpan]]] = {}
+        traces: dict[bytes, list[_Found]] = {}
         for one in wire.read(payload(self._db, number)):
+            resource = [wanted.value_in(one.resource.attributes) for wanted in self._wanted]
             for scope_spans in one.scope_spans:
                 for span in scope_spans.spans:
-                    traces.setdefault(span.trace_id, []).append((one.resource, span))
+                    traces.setdefault(span.trace_id, []).append(_Found(span, resource))
         self._read[number] = traces
         if len(self._read) > _MOST_DECODED:
             self._read.popitem(last=False)

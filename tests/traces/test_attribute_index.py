@@ -1,12 +1,13 @@
 """Claims about the attribute index: it may say yes too often, and never no."""
 
+from array import array
 from zlib import crc32
 
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from kubeletsim.traces.attribute_index import hashes_of, index_attributes
+from kubeletsim.traces.attribute_index import has_hash, hashes_of, index_attributes
 from kubeletsim.traces.filters import text_of
 from kubeletsim.traces.otlp import decode_value
 
@@ -44,6 +45,14 @@ def test_every_attribute_is_listed_or_hashed(attributes: dict[str, list[str]]) -
         assert one in index.listed or (hashes is not None and (not hashes or crc32(one) in hashes))
 
 
+HASHES = st.one_of(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 1 << 8, 1 << 24]))
+
+
+@given(st.lists(HASHES), HASHES)
+def test_a_hash_is_found_where_it_is_and_nowhere_else(hashes: list[int], wanted: int) -> None:
+    assert has_hash(array("I", hashes).tobytes(), wanted) == (wanted in hashes)
+
+
 def test_few_values_are_listed_and_many_are_hashed() -> None:
     few, many = [text("few", str(n)) for n in range(64)], [text("many", str(n)) for n in range(65)]
     index = index_attributes([*few, *many])
@@ -63,4 +72,5 @@ def test_a_long_value_is_hashed_and_the_short_ones_beside_it_are_listed() -> Non
 def test_patterns_and_lists_need_a_look() -> None:
     assert hashes_of("k", "web*") is None
     assert hashes_of("k", "[a, b]") is None
+    assert hashes_of("k", "nan") is None
     assert hashes_of("k", "web-1") is not None
