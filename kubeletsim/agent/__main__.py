@@ -4,6 +4,7 @@ It takes a kubelet's flags and nothing else. Keeping it apart from the command l
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -55,12 +56,16 @@ def _run(effective: Effective) -> None:
 async def _run_until_signal(node: "Node") -> None:
     loop = asyncio.get_running_loop()
     running = loop.create_task(node.run(), name=node.name)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, running.cancel)
-    try:
+
+    def terminate() -> None:
+        if not node.begin_shutdown():
+            running.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    with contextlib.suppress(asyncio.CancelledError):
         await running
-    except asyncio.CancelledError:
-        logging.getLogger("kubeletsim.agent").info("Stopped kubelet %s", node.name)
+    logging.getLogger("kubeletsim.agent").info("Stopped kubelet %s", node.name)
 
 
 if __name__ == "__main__":

@@ -70,9 +70,11 @@ class Node:
         self._surroundings = surroundings
         self.name = node_name(self._flags.hostname_override)
         self.registry = CollectorRegistry()
+        self._shutdown = asyncio.Event()
+        self._is_graceful = False
 
     async def run(self) -> None:
-        """Live until cancelled; every task, socket and span of this node is gone when it returns.
+        """Live until cancelled or shut down; every task, socket and span of this node is gone when it returns.
 
         Raises:
             ConfigError: an endpoint that nobody can dial.
@@ -105,6 +107,21 @@ class Node:
                 recorder,
             )
 
+    def begin_shutdown(self) -> bool:
+        """Have the node end its pods and then itself, if it is up and its configuration gives pods time for that.
+
+        Returns False when there is nothing to wait for, or for the second time: whoever asks has to cancel `run`.
+        """
+        if not self._is_graceful or self._shutdown.is_set():
+            return False
+        self._shutdown.set()
+        return True
+
+    async def _wait_for_shutdown(self, pods: PodParts) -> None:
+        await self._shutdown.wait()
+        await pods.shut_down()
+        raise _ShutDownError
+
     async def _live(self, base: Foundation, recorder: Recorder) -> None:
         watching = Watching.build(base)
         health_checks = {"PLEG": watching.pleg.health_problem}
@@ -112,13 +129,15 @@ class Node:
         logs = build_logs(base)
         remover = ContainerRemover(base.runtime, logs=logs)
         pods = PodParts.build(base, watching=watching, state=state, remove_container=remover.remove)
+        self._is_graceful = pods.shutdown.is_graceful
         async with self._server(base, pods) as server:
             base.record(Event(regarding=base.reference, reason="Starting", message="Starting kubelet."))
-            await _run_all(
+            await _run_until_shut_down(
                 {
                     "server": server.run,
                     "telemetry": base.telemetry.run,
                     "events": recorder.run,
+                    "shutdown": lambda: self._wait_for_shutdown(pods),
                     **build_upkeep(base, logs=logs, remover=remover, state=state, pods=pods),
                     **pods.runs(),
                 }
@@ -208,6 +227,17 @@ def node_facts(
         cpu_cfs_quota_period_us=round(config.cpuCFSQuotaPeriod.seconds * 1_000_000),
         seccomp_default=config.seccompDefault or flags.seccomp_default,
     )
+
+
+class _ShutDownError(Exception):
+    """The node has shut its pods down; ends the parts."""
+
+
+async def _run_until_shut_down(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    try:
+        await _run_all(parts)
+    except* _ShutDownError:
+        pass  # every part has been cancelled, and the node may go
 
 
 async def _run_all(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> None:

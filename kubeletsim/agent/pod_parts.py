@@ -29,6 +29,8 @@ from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
 from kubeletsim.pods.runtime_sync import RuntimeSync
+from kubeletsim.pods.shutdown import NodeShutdown
+from kubeletsim.pods.shutdown_plan import PriorityPeriod, shutdown_periods
 from kubeletsim.pods.sources import FileSource, PodConfig, URLSource
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
@@ -72,6 +74,8 @@ class PodParts:
     probes: ProbeManager
     probe_registry: CollectorRegistry
     """What /metrics/probes shows."""
+    admitter: PodAdmitter
+    shutdown: NodeShutdown
     sync_loop: SyncLoop
     watching: Watching = field(repr=False)
 
@@ -138,6 +142,7 @@ class PodParts:
             collect_backoff=collect_backoff,
             registry=base.registry,
         )
+        shutdown = _build_shutdown(base, workers=workers, statuses=statuses)
         admitter = PodAdmitter(
             base.runtime,
             node=node_shape(base.config, base.flags, facts=base.facts),
@@ -145,6 +150,7 @@ class PodParts:
             pods=pods,
             workers=workers,
             statuses=statuses,
+            refusals=[shutdown.refusal],
             clock=base.clock,
             record=base.record,
             registry=base.registry,
@@ -173,6 +179,8 @@ class PodParts:
             deletor=deletor,
             probes=probes,
             probe_registry=probe_registry,
+            admitter=admitter,
+            shutdown=shutdown,
             sync_loop=sync_loop,
             watching=watching,
         )
@@ -180,6 +188,10 @@ class PodParts:
     def shown(self) -> list[Pod]:
         """Return the pods of this node, each with its newest status."""
         return [self.statuses.shown(pod) for pod in self.pods.pods()]
+
+    async def shut_down(self) -> None:
+        """End the pods of this node, as `shutdownGracePeriod` and its like have it."""
+        await self.shutdown.shut_down(self.admitter.active_pods())
 
     def runs(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Return what has to run, by name."""
@@ -191,6 +203,24 @@ class PodParts:
             "sync-loop": self.sync_loop.run,
             **{f"source-{name}": source.run for name, source in self.sources.items()},
         }
+
+
+def _build_shutdown(base: Foundation, *, workers: PodWorkers, statuses: StatusManager) -> NodeShutdown:
+    config = base.config
+    given = config.shutdownGracePeriodByPodPriority
+    return NodeShutdown(
+        shutdown_periods(
+            [PriorityPeriod(one.priority, one.shutdownGracePeriodSeconds) for one in given],
+            total_seconds=config.shutdownGracePeriod.seconds,
+            critical_seconds=config.shutdownGracePeriodCriticalPods.seconds,
+        ),
+        workers=workers,
+        statuses=statuses,
+        clock=base.clock,
+        record=base.record,
+        node=base.reference,
+        registry=base.registry,
+    )
 
 
 def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import LoopClock
 from kubeletsim.model.errors import NotFound
-from kubeletsim.model.events import Event
+from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.pod import pod_uid
 from kubeletsim.model.runtime import ContainerID
 from kubeletsim.pleg.cache import PodCache
@@ -32,6 +32,8 @@ from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
 from kubeletsim.pods.requests import NodeFacts
 from kubeletsim.pods.runtime_sync import RuntimeSync
+from kubeletsim.pods.shutdown import NodeShutdown
+from kubeletsim.pods.shutdown_plan import PriorityPeriod
 from kubeletsim.pods.sources import PodConfig
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
@@ -64,6 +66,7 @@ class Node:
     limits: PullLimits = field(default_factory=PullLimits)
     shape: NodeShape = ROOMY
     refusal: Rejection | None = None
+    periods: Sequence[PriorityPeriod] = ()
 
     def __post_init__(self) -> None:
         self.clock = LoopClock()
@@ -163,6 +166,15 @@ class Node:
             collect_backoff=self._collect_backoff,
             registry=registry,
         )
+        self.shutdown = NodeShutdown(
+            self.periods,
+            workers=self.workers,
+            statuses=self.statuses,
+            clock=clock,
+            record=record,
+            node=ObjectReference(kind="Node", name="vm"),
+            registry=registry,
+        )
         self.admitter = PodAdmitter(
             cri,
             node=self.shape,
@@ -170,7 +182,7 @@ class Node:
             pods=self.pods,
             workers=self.workers,
             statuses=self.statuses,
-            refusals=[lambda pod: self.refusal],
+            refusals=[lambda pod: self.refusal, self.shutdown.refusal],
             clock=clock,
             record=record,
             registry=registry,
