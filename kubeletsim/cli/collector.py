@@ -23,6 +23,7 @@ async def collect_until_signal(
     db: Path,
     page_address: Address | None = None,
     retention: Retention | None = None,
+    forward_to: Address | None = None,
 ) -> None:
     """Receive and store spans until Ctrl-C or SIGTERM; on a terminal, print each root span as it arrives.
 
@@ -32,6 +33,7 @@ async def collect_until_signal(
         db: the store, made when it is missing.
         page_address: where to serve the web page; None for no page.
         retention: how much is kept; everything by default.
+        forward_to: another OTLP gRPC receiver that gets everything as well.
 
     Raises:
         StartupError: a port is taken, or the store is damaged.
@@ -42,6 +44,7 @@ async def collect_until_signal(
     on_roots = _print_roots if sys.stdout.isatty() else None
     with _faults_in_words(), TraceStore.create(db) as store:
         async with (
+            _forwarding(db, forward_to),  # the first to come and the last to go: what is drained is sent as well
             writing_to(store, on_roots=on_roots, retention=retention) as writer,
             receiving(writer, grpc_address=grpc_address, http_address=http_address) as listening,
             _page(db, page_address) as url,
@@ -62,6 +65,17 @@ async def show_page_until_signal(address: Address, *, db: Path) -> None:
         async with _page(db, address) as url:
             print(f"web page   {url}", flush=True)
             await stop.wait()
+
+
+@asynccontextmanager
+async def _forwarding(db: Path, target: Address | None) -> AsyncIterator[None]:
+    if target is None:
+        yield
+        return
+    from kubeletsim.traces.forward import forwarding
+
+    async with forwarding(db, target):
+        yield
 
 
 @asynccontextmanager

@@ -69,6 +69,9 @@ def collect(
     http: Annotated[str, typer.Option("--http", help="Where to listen for OTLP HTTP.")] = "127.0.0.1:4318",
     db: Database = DEFAULT_DATABASE,
     ui: PageAddress = DEFAULT_PAGE,
+    forward: Annotated[
+        str | None, typer.Option("--forward", help="Another OTLP gRPC receiver, HOST:PORT, that gets everything too.")
+    ] = None,
     max_age: Annotated[str | None, typer.Option("--max-age", help="Drop what arrived longer ago, e.g. 7d.")] = None,
     max_spans: Annotated[int | None, typer.Option("--max-spans", min=1, help="Keep so many spans, the latest.")] = None,
     max_bytes: Annotated[str | None, typer.Option("--max-bytes", help="Keep the store this small, e.g. 2GB.")] = None,
@@ -81,7 +84,10 @@ def collect(
     page = None if ui in ("", "off") else _address("--ui", ui)
     kept = _retention(max_age, max_spans, max_bytes)
     grpc_address, http_address = _address("--grpc", grpc), _address("--http", http)
-    asyncio.run(collect_until_signal(grpc_address, http_address, db=db, page_address=page, retention=kept))
+    target = None if forward is None else _address("--forward", forward)
+    asyncio.run(
+        collect_until_signal(grpc_address, http_address, db=db, page_address=page, retention=kept, forward_to=target)
+    )
 
 
 @app.command("ui")

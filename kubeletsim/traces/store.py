@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from kubeletsim.traces import query
 from kubeletsim.traces.batch import Batch, Root
-from kubeletsim.traces.commit import Committer
+from kubeletsim.traces.commit import Committer, payload
 from kubeletsim.traces.contents import Contents
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import decode_spans
@@ -159,6 +159,12 @@ class TraceStore:
         """Return the number of what was committed last; 0 in an empty store. For `arrived_since`."""
         with _translated(self.path):
             return int(self._db.execute("SELECT ifnull(max(id), 0) FROM batches").fetchone()[0])
+
+    def next_payload(self, batch: int) -> tuple[int, bytes] | None:
+        """Return the batch after this one with its encoded request; None when there is none."""
+        with _translated(self.path):
+            row = self._db.execute("SELECT min(id) FROM batches WHERE id > ?", (batch,)).fetchone()
+            return None if row[0] is None else (row[0], payload(self._db, row[0]))
 
     def arrived_since(self, batch: int, wanted: TraceFilter | None = None) -> tuple[int, list[TraceSummary]]:
         """Return the latest batch, and the traces let through of which something came after `batch`, newest first."""

@@ -234,6 +234,12 @@ def test_collect_wants_a_host_and_a_port(tmp_path: Path, address: str) -> None:
     assert said == f"--grpc: {address!r}: must be HOST:PORT with a port from 0 to 65535"
 
 
+def test_collect_wants_a_host_and_a_port_to_forward_to(tmp_path: Path) -> None:
+    said = error(ConfigError, "collect", "--forward", "elsewhere", "--db", tmp_path / "traces.db")
+
+    assert said == "--forward: 'elsewhere': must be HOST:PORT with a port from 0 to 65535"
+
+
 def test_collect_names_every_limit_it_cannot_read(tmp_path: Path) -> None:
     result = run("collect", "--max-age", "old", "--max-bytes", "big", "--db", tmp_path / "t.db")
 
