@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import cri, imports, ingest, node, spans
+from bench import cri, imports, ingest, node, page, spans
 from bench.figure import Figure
 
 GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
     "imports": imports.figures,
     "spans": spans.figures,
     "ingest": ingest.figures,
+    "page": page.figures,
     "cri": cri.figures,
     "node": node.figures,
 }

@@ -105,6 +105,14 @@ def keyboard_works(page: Page, call: str) -> None:
 
 
 def other_pages_show_the_same_run(running: Browser, url: str) -> None:
+    with opened(running, f"{url}/?q=root:*ListPodSandbox") as page:
+        boxes = page.get_by_role("checkbox", name="Compare")
+        expect(boxes.nth(1)).to_be_visible()
+        for box in boxes.all()[:2]:
+            box.check()
+        page.get_by_role("link", name="Compare the two").click()
+        expect(page.get_by_role("table", name="Differences")).to_contain_text("ListPodSandbox")
+        expect(page.get_by_role("status")).to_contain_text("The same structure")
     with opened(running, f"{url}/map") as page:
         calls = page.get_by_role("table", name="Calls between services")
         expect(calls).to_contain_text("kubelet")
