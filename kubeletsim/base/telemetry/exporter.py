@@ -1,12 +1,8 @@
 """The exporter: encoded batches of spans over OTLP gRPC, with the Go exporter's retries.
 
-Extends the OTLPSpanExporter of opentelemetry-exporter-otlp-proto-grpc at three seams. Its constructor would
-read os.environ (and fail on values that nobody asked about), so only the part behind it runs and every setting
-is given. Its encoding lacks the W3C flags that Go writes (257 for a sampled root, 769 under a remote parent),
-so they are added. Its retry loop gives up by other rules, logs by itself and encodes again at each attempt, so
-`send` replaces it.
-
-Only imported when tracing is on: the package behind it costs some 4 MB.
+The encoding is opentelemetry-exporter-otlp-proto-common's, to which the W3C flags are added that Go writes (257 for a
+sampled root, 769 under a remote parent). Channel, settings and retries are our own, since they follow otlptracegrpc and
+the environment is an argument here; docs/decisions/0004 says why not OTLPSpanExporter.
 """
 
 import random
@@ -20,17 +16,14 @@ import grpc
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.exporter.otlp.proto.grpc.version import __version__ as exporter_version
-from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.exporter.otlp.proto.common.version import __version__ as exporter_version
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from kubeletsim.base.telemetry.environment import ExporterSettings, TLSMaterial
 
@@ -69,7 +62,7 @@ class SendResult:
     error: str = ""
 
 
-class SpanSender(OTLPSpanExporter):
+class SpanSender(SpanExporter):
     """Sends spans to one receiver; used by one thread at a time, except for `close`."""
 
     def __init__(
@@ -83,23 +76,12 @@ class SpanSender(OTLPSpanExporter):
         self._settings = settings
         self._rng = rng
         self._monotonic = monotonic
-        OTLPExporterMixin.__init__(  # type: ignore[misc]  # its type parameters are the parent's
-            self,
-            stub=TraceServiceStub,
-            result=SpanExportResult,
-            endpoint=settings.target,
-            insecure=settings.tls is None,
-            credentials=None if settings.tls is None else grpc.ssl_channel_credentials(),
-            headers={"": ""},  # anything but empty, or os.environ is asked; `_call` sends the real ones
-            timeout=settings.timeout_seconds,
-            compression=grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression,
-            retryable_error_codes=_RETRYABLE,
-            meter_provider=NoOpMeterProvider(),
-        )
+        self._open_channel = _open_channel(settings)
+        self._traces = TraceServiceStub(self._open_channel)  # type: ignore[no-untyped-call]  # generated
 
     def encode(self, spans: Sequence[ReadableSpan]) -> list[EncodedBatch]:
         """Encode spans into as few requests as the size limit of receivers allows."""
-        data = self._translate_data(spans).SerializeToString()
+        data = _encode(spans).SerializeToString()
         if len(data) <= _LARGEST_REQUEST_BYTES or len(spans) == 1:
             return [EncodedBatch(len(spans), data)]
         half = len(spans) // 2
@@ -136,7 +118,10 @@ class SpanSender(OTLPSpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Encode and send at once: the SDK's interface."""
         stopping = threading.Event()
-        results = [self.send(batch, timeout_seconds=self._timeout, stopping=stopping) for batch in self.encode(spans)]
+        results = [
+            self.send(batch, timeout_seconds=self._settings.timeout_seconds, stopping=stopping)
+            for batch in self.encode(spans)
+        ]
         return SpanExportResult.FAILURE if any(r.failed for r in results) else SpanExportResult.SUCCESS
 
     def close(self) -> None:
@@ -147,35 +132,34 @@ class SpanSender(OTLPSpanExporter):
         """Close the channel: nothing is buffered here."""
         self.close()
 
-    def _initialize_channel_and_stub(self) -> None:
-        """Open the channel to the target as it was given; the mixin would make something of `dns://host`."""
-        settings = self._settings
-        options = _channel_options(settings.target)
-        credentials = _credentials(settings.tls)
-        if credentials is None:
-            self._open_channel = grpc.insecure_channel(self.target, options, self._compression)
-        else:
-            self._open_channel = grpc.secure_channel(self.target, credentials, options, self._compression)
-        self._traces = TraceServiceStub(self._open_channel)  # type: ignore[no-untyped-call]  # generated
-
     def _call(self, request: ExportTraceServiceRequest, *, timeout_seconds: float) -> ExportTraceServiceResponse:
         response: ExportTraceServiceResponse = self._traces.Export(
             request, metadata=self._settings.headers, timeout=timeout_seconds
         )
         return response
 
-    def _translate_data(self, data: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
-        """Encode as the library does, then add the W3C flags of spans and links, which it leaves out."""
-        request = encode_spans(data)
-        by_id = {span.context.span_id.to_bytes(8, "big"): span for span in data if span.context is not None}
-        for resource_spans in request.resource_spans:
-            for scope_spans in resource_spans.scope_spans:
-                for encoded in scope_spans.spans:
-                    span = by_id[encoded.span_id]
-                    encoded.flags |= int(span.context.trace_flags) if span.context is not None else 0
-                    for link, encoded_link in zip(span.links, encoded.links, strict=True):
-                        encoded_link.flags |= int(link.context.trace_flags)
-        return request
+
+def _encode(spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
+    """Encode as the library does, then add the W3C flags of spans and links, which it leaves out."""
+    request = encode_spans(spans)
+    by_id = {span.context.span_id.to_bytes(8, "big"): span for span in spans if span.context is not None}
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for encoded in scope_spans.spans:
+                span = by_id[encoded.span_id]
+                encoded.flags |= int(span.context.trace_flags) if span.context is not None else 0
+                for link, encoded_link in zip(span.links, encoded.links, strict=True):
+                    encoded_link.flags |= int(link.context.trace_flags)
+    return request
+
+
+def _open_channel(settings: ExporterSettings) -> grpc.Channel:
+    """Open a channel to the target exactly as it was given; nothing is dialled before the first call."""
+    options, credentials = _channel_options(settings.target), _credentials(settings.tls)
+    compression = grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
+    if credentials is None:
+        return grpc.insecure_channel(settings.target, options, compression)
+    return grpc.secure_channel(settings.target, credentials, options, compression)
 
 
 def _credentials(tls: TLSMaterial | None) -> grpc.ChannelCredentials | None:
