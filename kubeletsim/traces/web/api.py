@@ -12,12 +12,13 @@ from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore, TraceStoreError
 from kubeletsim.traces.web import questions
-from kubeletsim.traces.web.parameters import ParameterError, trace_filter
+from kubeletsim.traces.web.parameters import ParameterError, trace_filter, whole_number
 from kubeletsim.traces.web.reader import StoreReader
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TRACE_ID, _SPAN_ID = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
 _ABOUT_MANY = 200
+_ALL = 1 << 31
 
 
 def add_routes(app: web.Application, reader: StoreReader) -> None:
@@ -75,7 +76,9 @@ async def _names(reader: StoreReader, _request: web.Request) -> web.Response:
 
 async def _trace(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
-    return _found(await reader.ask(lambda store: questions.trace(store, trace_id)), f"no trace {trace_id}")
+    first = whole_number(request.query, "first", default=_ALL, least=1, most=_ALL)
+    document = await reader.ask(lambda store: questions.trace(store, trace_id, first=first))
+    return _found(document, f"no trace {trace_id}")
 
 
 async def _path(reader: StoreReader, request: web.Request) -> web.Response:

@@ -49,9 +49,9 @@ def names(store: TraceStore) -> dict[str, list[str]]:
     return found
 
 
-def trace(store: TraceStore, trace_id: str) -> dict[str, Any] | None:
-    """Return a trace's rows; None when there is no such trace."""
-    found = outline(store.resource_spans(trace_id))
+def trace(store: TraceStore, trace_id: str, *, first: int | None = None) -> dict[str, Any] | None:
+    """Return a trace's rows, all or the first to start; None when there is no such trace."""
+    found = outline(store.resource_spans(trace_id), first=first)
     return found.document(trace_id) if found.parents else None
 
 

@@ -39,3 +39,14 @@ def test_the_outline_is_the_forest_row_by_row(spans: list) -> None:  # type: ign
     for number, node in enumerate(nodes):
         assert all(found.parents[row[id(child)]] == number for child in node.children)
     assert found.parents.count(-1) == len(build_forest(values))
+
+
+def test_of_a_large_trace_the_first_to_start_can_be_laid_out_alone() -> None:
+    spans = [span_message(span=number, parent=number - 1, start_ms=number, ms=50) for number in range(1, 100)]
+
+    found = outline([resource_spans(*spans[::-1])], first=10)
+
+    assert found.spans == 99
+    assert len(found.parents) == 10
+    assert found.span_ids[-1] == f"{10:016x}"
+    assert found.end_ns == max(span.end_time_unix_nano for span in spans)

@@ -10,6 +10,9 @@ export class Trace {
     this.duration = document.durationNano;
     this.operations = document.operations;
     this.size = rows.parent.length;
+    this.spans = document.spans;
+    /** Whether more rows are on their way; until then nothing is known about self times. */
+    this.partial = this.size < this.spans;
     this.ids = rows.spanId;
     this.parent = Int32Array.from(rows.parent);
     this.operation = Uint32Array.from(rows.operation);

@@ -101,7 +101,7 @@ export class Waterfall {
       this.closed.has(row) ? `+${trace.end[row] - row - 1}` : "", marks & ORPHAN ? "parent missing" : "", marks & LINKS ? "⇄" : "", marks & EVENTS ? "◆" : "",
     ].filter(Boolean).join(" ");
     parts.length.textContent = duration(trace.length[row]);
-    parts.self.textContent = children ? duration(trace.self[row]) : "";
+    parts.self.textContent = children && !trace.partial ? duration(trace.self[row]) : "";
     node.setAttribute("aria-label", `${trace.name(row)}, ${service}, ${duration(trace.length[row])}${trace.failed(row) ? ", failed" : ""}${trace.critical.has(row) ? ", on the critical path" : ""}`);
     this.fillBar(parts, row);
   }

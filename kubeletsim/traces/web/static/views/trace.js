@@ -13,16 +13,26 @@ import { Waterfall } from "../parts/waterfall.js";
 
 /** Of a larger trace the critical path takes seconds, and is looked for when somebody wants it. */
 const MOST_AT_ONCE = 20000;
+const FIRST = 2000;
 const VIEWS = { waterfall: "Waterfall", flame: "Flame graph", operations: "Operations" };
 
-export function show(main, { match, params }) {
+export function show(main, { match }) {
   const ends = [];
   main.classList.add("trace");
   main.append(el("p.notice", {}, "…"));
-  ask(`traces/${match[1].toLowerCase().padStart(32, "0")}`).then(
-    (found) => { if (main.isConnected && location.pathname === match[0]) ends.push(...open(main, new Trace(found), params)); },
-    (error) => main.replaceChildren(problem(error)));
-  return () => ends.forEach((end) => end());
+  let gone = false;
+  const end = () => ends.splice(0).forEach((one) => one());
+  const path = `traces/${match[1].toLowerCase().padStart(32, "0")}`;
+  const look = (found) => {
+    if (gone) return found;
+    end();
+    ends.push(...open(main, new Trace(found), new URLSearchParams(location.search)));
+    return found;
+  };
+  // Of a huge trace what began first is drawn at once, and the rest when it is there.
+  ask(path, { first: FIRST }).then(look).then((found) => found.spans > FIRST && !gone && ask(path).then(look))
+    .catch((error) => gone || main.replaceChildren(problem(error)));
+  return () => { gone = true; end(); };
 }
 
 function open(main, trace, params) {
@@ -55,7 +65,8 @@ function open(main, trace, params) {
   look(place.get("view") in VIEWS ? place.get("view") : "waterfall");
   restore();
   const path = main.querySelector(".heading .path");
-  if (trace.size <= MOST_AT_ONCE) findPath();
+  if (trace.partial) path.replaceWith(el("span.muted", { role: "status" }, "loading all spans…"));
+  else if (trace.size <= MOST_AT_ONCE) findPath();
   else path.replaceWith(el("button.path", { type: "button", onclick: (event) => { event.target.disabled = true; findPath(); } }, "Find the critical path"));
 
   function findPath() {
@@ -106,7 +117,7 @@ function heading(trace) {
   const root = trace.size ? trace.name(0) : "";
   return el("header.heading", {},
     el("div", {}, el("h1", {}, root), el("span.mono.muted", {}, trace.id)),
-    el("div.facts", {}, el("b", {}, duration(trace.duration)), el("span", {}, plural(trace.size, "span")),
+    el("div.facts", {}, el("b", {}, duration(trace.duration)), el("span", {}, plural(trace.spans, "span")),
       trace.errors ? el("span.error", {}, plural(trace.errors, "error")) : null, el("span.muted", {}, clock(String(trace.startNano), { date: true })),
       trace.services.map((name) => el("span.service", { style: { "--colour": colour(name) } }, name)),
       el("span.service.path", {}, "critical path")),
