@@ -96,6 +96,15 @@ async def test_metrics_speak_what_is_asked_for_and_no_created_series(host, accep
     assert "_created" not in answer.text
 
 
+async def test_the_metrics_of_probes_have_an_endpoint_of_their_own(host):
+    Counter("prober_probe", "Probes", registry=host.probe_registry).inc()
+    async with host.serve() as client:
+        probes, others = await client.ask("/metrics/probes"), await client.ask("/metrics")
+
+    assert "prober_probe_total 1.0" in probes.text
+    assert "prober_probe_total" not in others.text
+
+
 async def test_without_debugging_handlers_the_debug_paths_say_so_and_configz_is_gone(host):
     settings = host.settings(handlers=HandlerSettings(debugging=False))
     async with host.serve(settings) as client:
