@@ -4,6 +4,7 @@ It takes a kubelet's flags and nothing else. Keeping it apart from the command l
 """
 
 import asyncio
+import importlib.util
 import contextlib
 import logging
 import os
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a node until a signal ends it; return the exit code: 0 stopped, 1 failed, 2 bad flags or configuration."""
     pending = begin_reading(arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a runtime that goes away is for our log to report
+    _skip_lightkubes_client()
     import kubeletsim.agent.node  # noqa: F401  takes as long as the child's reading does
 
     effective = pending.wait()
@@ -40,6 +42,17 @@ def main(arguments: Sequence[str]) -> int:
         report(error)
         return FAILED
     return 0
+
+
+def _skip_lightkubes_client() -> None:
+    """Let lightkube's models be imported without its client, 2 MB that a node without an API server has no use for.
+
+    A package's `__init__` runs before any of its modules, and lightkube's imports the client. A package that is there
+    already, found but not run, is taken as it is.
+    """
+    spec = importlib.util.find_spec("lightkube")
+    if spec is not None:
+        sys.modules.setdefault("lightkube", importlib.util.module_from_spec(spec))
 
 
 def _run(effective: Effective) -> None:
