@@ -4,8 +4,8 @@ It takes a kubelet's flags and nothing else. Keeping it apart from the command l
 """
 
 import asyncio
-import importlib.util
 import contextlib
+import importlib.util
 import logging
 import os
 import random
