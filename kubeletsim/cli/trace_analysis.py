@@ -15,6 +15,7 @@ from kubeletsim.cli.trace_query import (
     OutputFormat,
     QueryWords,
     console,
+    is_query,
     opened,
     print_json,
     query_of,
@@ -24,8 +25,10 @@ from kubeletsim.model.errors import ConfigError, Fault, KubeletSimError
 
 if TYPE_CHECKING:
     from kubeletsim.traces.diff import Tolerance, TraceDiff
+    from kubeletsim.traces.filters import TraceFilter
+    from kubeletsim.traces.operations import OperationStatistics
     from kubeletsim.traces.span import Span
-    from kubeletsim.traces.store import TraceSummary
+    from kubeletsim.traces.store import TraceStore, TraceSummary
 
 _POLL_SECONDS = 0.5
 _MOST_REMEMBERED = 100_000
@@ -33,14 +36,9 @@ _MOST_REMEMBERED = 100_000
 
 def stats(query: QueryWords = None, db: Database = DEFAULT_DATABASE, output: Output = OutputFormat.TABLE) -> None:
     """Count the spans of traces by operation: rate, errors, percentiles, self time."""
-    from kubeletsim.traces.operations import OperationCounter
-
     wanted = query_of(query)
-    counter = OperationCounter()
     with opened(db) as store:
-        for trace_id in store.trace_ids(wanted):
-            counter.add(store.spans(trace_id))
-    found = counter.statistics()
+        found = _statistics(store, wanted)
     if output is OutputFormat.JSON:
         from kubeletsim.traces.web import documents
 
@@ -54,8 +52,8 @@ def stats(query: QueryWords = None, db: Database = DEFAULT_DATABASE, output: Out
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help="A trace id, the beginning of one, or `latest`.")],
-    after: Annotated[str | None, typer.Argument(help="The trace to compare it with.")] = None,
+    before: Annotated[str, typer.Argument(help="A trace id, the beginning of one, or `latest`; or a query.")],
+    after: Annotated[str | None, typer.Argument(help="The trace, or the query, to compare it with.")] = None,
     db: Database = DEFAULT_DATABASE,
     recording: Annotated[
         Path | None, typer.Option("--recording", help="Compare the trace with this recording, a JSON file.")
@@ -66,13 +64,16 @@ def diff(
     ] = 1.5,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Compare two traces; the exit code is 0 when both have the same spans in the same places, ending alike, else 1."""
+    """Compare two traces, or the operations of two sets; the exit code is 1 when something came, went or moved."""
     from kubeletsim.traces.diff import Tolerance, diff_traces
     from kubeletsim.traces.tree import build_forest
 
     if (after is None) == (recording is None):
         raise ConfigError([Fault("diff", None, "want two traces, or one and --recording FILE")])
     tolerance = Tolerance(ratio=ratio)
+    if after is not None and is_query(before) and is_query(after):
+        _diff_sets(before, after, db, tolerance, everything=everything, output=output)
+        return
     with opened(db) as store:
         one = store.spans(trace_id_of(store, before))
         other = store.spans(trace_id_of(store, after)) if after else []
@@ -119,6 +120,42 @@ def tail(
                 _print_new(arrived, shown, output)
     except KeyboardInterrupt:
         return
+
+
+def _statistics(store: "TraceStore", wanted: "TraceFilter") -> "list[OperationStatistics]":
+    from kubeletsim.traces.operations import OperationCounter
+
+    counter = OperationCounter()
+    for trace_id in store.trace_ids(wanted):
+        counter.add(store.spans(trace_id))
+    return counter.statistics()
+
+
+def _diff_sets(
+    before: str, after: str, db: Path, tolerance: "Tolerance", *, everything: bool, output: OutputFormat
+) -> None:
+    """Compare the operations of two sets of traces."""
+    from kubeletsim.traces.diff import Change, Pace
+    from kubeletsim.traces.set_diff import diff_operations
+
+    queries = query_of([before]), query_of([after])
+    with opened(db) as store:
+        one, other = (_statistics(store, query) for query in queries)
+    found = diff_operations(one, other, tolerance=tolerance)
+    changes = sum(entry.change is not Change.SAME for entry in found)
+    if output is OutputFormat.JSON:
+        from kubeletsim.traces.document import changes_document
+
+        print_json(changes_document(found))
+    else:
+        from kubeletsim.traces.tables import operation_changes_table
+
+        paces = sum(entry.pace is not Pace.SAME for entry in found)
+        if everything or changes or paces:
+            console(table=True).print(operation_changes_table(found, everything=everything))
+        print(f"{len(found)} operations, {changes} added or missing, {paces} slower or faster")
+    if changes:
+        raise typer.Exit(1)
 
 
 def _print_new(traces: "list[TraceSummary]", shown: dict[str, None], output: OutputFormat) -> None:

@@ -82,6 +82,11 @@ def trace_id_of(store: "TraceStore", text: str, wanted: "TraceFilter | None" = N
     return found[0]
 
 
+def is_query(word: str) -> bool:
+    """Tell a query from a trace id: it holds an operator, or is the word `error`."""
+    return word == "error" or any(sign in word for sign in ':=<>" ')
+
+
 def query_of(words: Sequence[str] | None) -> "TraceFilter":
     """Read the positional words as one query."""
     return filter_of(words, None, None, None, None, False, None, None, None)

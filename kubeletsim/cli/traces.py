@@ -15,6 +15,7 @@ from kubeletsim.cli.trace_query import (
     QueryWords,
     console,
     filter_of,
+    is_query,
     opened,
     print_json,
     trace_id_of,
@@ -211,10 +212,8 @@ def import_traces(
 
 
 def _trace_and_query(words: list[str]) -> tuple[str, list[str]]:
-    """Take the trace apart from the query: what holds an operator, and the word `error`, is a query."""
-    if words and words[0] != "error" and not any(sign in words[0] for sign in ':=<>" '):
-        return words[0], words[1:]
-    return "latest", words
+    """Take the trace apart from the query."""
+    return (words[0], words[1:]) if words and not is_query(words[0]) else ("latest", words)
 
 
 def _retention(max_age: str | None, max_spans: int | None, max_bytes: str | None) -> "Retention":

@@ -89,7 +89,7 @@ def _entries(before: Sequence[Node], after: Sequence[Node], tolerance: Tolerance
     stack = [(0, *pair) for pair in reversed(_paired(before, after))]
     while stack:
         depth, change, one, other = stack.pop()
-        pace = _pace(one.span, other.span, tolerance) if one and other else Pace.SAME
+        pace = pace_of(one.span.duration_ns, other.span.duration_ns, tolerance) if one and other else Pace.SAME
         yield DiffEntry(depth, change, pace, one.span if one else None, other.span if other else None)
         below = _paired(one.children if one else (), other.children if other else ())
         stack += [(depth + 1, *pair) for pair in reversed(below)]
@@ -133,8 +133,9 @@ def _longest_increasing(numbers: Sequence[int]) -> set[int]:
     return members
 
 
-def _pace(before: Span, after: Span, tolerance: Tolerance) -> Pace:
-    longer, shorter = sorted((before.duration_ns, after.duration_ns), reverse=True)
+def pace_of(before_ns: int, after_ns: int, tolerance: Tolerance) -> Pace:
+    """Tell what became of a duration."""
+    longer, shorter = max(before_ns, after_ns), min(before_ns, after_ns)
     if longer - shorter < tolerance.difference_ns or longer < shorter * tolerance.ratio:
         return Pace.SAME
-    return Pace.SLOWER if after.duration_ns > before.duration_ns else Pace.FASTER
+    return Pace.SLOWER if after_ns > before_ns else Pace.FASTER

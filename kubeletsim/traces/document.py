@@ -1,9 +1,10 @@
 """The document: a whole trace as JSON for programs, every span with what was worked out about it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kubeletsim.traces.critical_path import critical_path
+from kubeletsim.traces.set_diff import OperationChange
 from kubeletsim.traces.span import Span
 from kubeletsim.traces.tree import build_forest, extent, walk
 from kubeletsim.traces.web import documents
@@ -27,3 +28,18 @@ def trace_document(trace_id: str, spans: Iterable[Span]) -> dict[str, Any]:
             for node in walk(forest)
         ],
     }
+
+
+def changes_document(changes: Sequence[OperationChange]) -> list[dict[str, Any]]:
+    """Return what became of operations, one entry each."""
+    return [
+        {
+            "service": one.service,
+            "name": one.name,
+            "change": one.change.value,
+            "pace": one.pace.value,
+            "before": next(iter(documents.operations([one.before] if one.before else [])), None),
+            "after": next(iter(documents.operations([one.after] if one.after else [])), None),
+        }
+        for one in changes
+    ]

@@ -13,6 +13,7 @@ from rich.text import Text
 from kubeletsim.traces.diff import Change, DiffEntry, Pace, TraceDiff
 from kubeletsim.traces.operations import OperationStatistics
 from kubeletsim.traces.render import format_duration, format_time, visible
+from kubeletsim.traces.set_diff import OperationChange
 from kubeletsim.traces.store import TraceSummary
 
 _ERROR = "bold red"
@@ -79,6 +80,28 @@ def diff_table(diff: TraceDiff, *, everything: bool = False) -> RenderableType:
     return table
 
 
+def operation_changes_table(changes: Iterable[OperationChange], *, everything: bool = False) -> RenderableType:
+    """Draw what became of operations: what changed, or everything."""
+    table = _table(("", "SERVICE", "OPERATION"), ("COUNT", "P50", "P99", "COUNT NOW", "P50 NOW", "P99 NOW"))
+    table.add_column("", no_wrap=True)
+    for one in changes:
+        if everything or one.change is not Change.SAME or one.pace is not Pace.SAME:
+            p50 = (one.before.p50_ns, one.after.p50_ns) if one.before and one.after else None
+            table.add_row(
+                Text(_MARKS[one.change], style="bold"),
+                Text(visible(one.service)),
+                Text(visible(one.name), style=_STYLES[one.change]),
+                *_numbers(one.before),
+                *_numbers(one.after),
+                _joined(_change(one.change), _pace(one.pace, p50)),
+            )
+    return table
+
+
+def _numbers(one: OperationStatistics | None) -> tuple[str, str, str]:
+    return (str(one.count), format_duration(one.p50_ns), format_duration(one.p99_ns)) if one else ("", "", "")
+
+
 def _table(left: Sequence[str], right: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in left:
@@ -102,15 +125,25 @@ def _with_parents(entries: Sequence[DiffEntry]) -> Iterator[DiffEntry]:
 
 
 def _remark(entry: DiffEntry) -> Text:
-    remarks = []
-    if entry.change is not Change.SAME:
-        remarks.append((entry.change.value, _STYLES[entry.change]))
+    outcome, durations = None, None
     if entry.before and entry.after:
+        durations = (entry.before.duration_ns, entry.after.duration_ns)
         if entry.outcome_changed:
-            remarks.append(("fails now" if entry.after.error else "no longer fails", _ERROR))
-        if entry.pace is not Pace.SAME:
-            slower = entry.pace is Pace.SLOWER
-            durations = sorted((entry.before.duration_ns, entry.after.duration_ns))
-            times = f" ×{durations[1] / durations[0]:.1f}" if durations[0] else ""  # noqa: RUF001  a sign, not a letter
-            remarks.append((f"{entry.pace.value}{times}", "yellow" if slower else "cyan"))
-    return Text(", ").join(Text(text, style=style) for text, style in remarks)
+            outcome = Text("fails now" if entry.after.error else "no longer fails", style=_ERROR)
+    return _joined(_change(entry.change), outcome, _pace(entry.pace, durations))
+
+
+def _change(change: Change) -> Text | None:
+    return None if change is Change.SAME else Text(change.value, style=_STYLES[change])
+
+
+def _pace(pace: Pace, durations_ns: tuple[int, int] | None) -> Text | None:
+    if pace is Pace.SAME or durations_ns is None:
+        return None
+    longer, shorter = max(durations_ns), min(durations_ns)
+    times = f" ×{longer / shorter:.1f}" if shorter else ""  # noqa: RUF001  a sign, not a letter
+    return Text(f"{pace.value}{times}", style="yellow" if pace is Pace.SLOWER else "cyan")
+
+
+def _joined(*remarks: Text | None) -> Text:
+    return Text(", ").join(remark for remark in remarks if remark)

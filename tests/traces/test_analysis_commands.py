@@ -94,6 +94,19 @@ def test_another_structure_ends_with_exit_code_1(database: Path) -> None:
     assert len(everything) == len(document["entries"]) + 2
 
 
+def test_the_operations_of_two_sets_are_compared(database: Path) -> None:
+    slower = run("diff", "duration<200ms", "duration>600ms", "--db", database)
+    assert slower.exit_code == 0
+    assert any("syncPod" in line and "slower" in line for line in slower.stdout.splitlines())
+    assert slower.stdout.splitlines()[-1].split(",")[:2] == ["24 operations", " 0 added or missing"]
+
+    nothing = run("diff", "root:syncPod", "root:none", "--db", database)
+    assert nothing.exit_code == 1
+    assert sum(line.startswith("-") and line.endswith("missing ") for line in nothing.stdout.splitlines()) > 10
+    same = run("diff", "root:*", "root:sync*", "--db", database, "-o", "json")
+    assert (same.exit_code, {entry["change"] for entry in json.loads(same.stdout)}) == (0, {"same"})
+
+
 def test_a_trace_is_compared_with_a_recording(database: Path) -> None:
     assert run("diff", "a1", "--recording", GOLDEN / "single.json", "--db", database).exit_code == 0
     assert run("diff", "a1", "--recording", GOLDEN / "two.json", "--db", database).exit_code == 1
