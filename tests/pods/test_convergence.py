@@ -1,8 +1,8 @@
 """Whatever happens to a node, once it is left in peace it runs exactly the pods it was told to run.
 
-Random sequences of changed manifests, dying containers, failing calls, runtime outages, reboots and restarts of the
-kubelet itself; then trouble ends, and within simulated minutes everything has to be as the manifests say. All the while
-no two containers of one name may run in a pod.
+Random sequences of changed manifests, dying and ailing containers, failing calls, runtime outages, reboots and restarts
+of the kubelet itself; then trouble ends, and within simulated minutes everything has to be as the manifests say. All
+the while no two containers of one name may run in a pod.
 """
 
 import asyncio
@@ -19,20 +19,30 @@ from hypothesis import strategies as st
 from lightkube.models.core_v1 import Pod
 
 from kubeletsim.model.pod import init_containers, is_sidecar, pod_uid, regular_containers
-from kubeletsim.model.runtime import ContainerID, SandboxState
+from kubeletsim.model.runtime import ContainerID, ExecResult, SandboxState
 from tests.fakes.pods import IMAGE, container, make_pod, sidecar
 from tests.fakes.runtime import FakeRuntime, Life
 from tests.pods.node import Node
 
+CHECK = ("check",)
+PROBE = {"exec": {"command": list(CHECK)}, "periodSeconds": 5, "failureThreshold": 1}
+HOOK = {"exec": {"command": ["hook"]}}
+PROBED = {"startupProbe": PROBE, "livenessProbe": PROBE, "readinessProbe": PROBE}
 PODS = {
     "one": make_pod(name="one", uid="one"),
     "one, edited": make_pod(container("app", image="busybox:2"), name="one", uid="one-edited"),
     "two": make_pod(container("a"), container("b"), name="two", uid="two", hostNetwork=False),
     "init": make_pod(init=[container("i1"), sidecar("side"), container("i2")], name="init", uid="init"),
+    "probed": make_pod(
+        container("app", lifecycle={"postStart": HOOK, "preStop": HOOK}, **PROBED),
+        init=[sidecar("side", startupProbe=PROBE)],
+        name="probed",
+        uid="probed",
+    ),
 }
 LIVES = {"i1": Life(exits_after_seconds=0.2), "i2": Life(exits_after_seconds=1), "b": Life(stops_after_seconds=None)}
 CALLS = ["RunPodSandbox", "PodSandboxStatus", "CreateContainer", "StartContainer", "StopContainer", "StopPodSandbox"]
-CALLS += ["ListContainers", "ContainerStatus", "RemoveContainer", "ImageStatus", "PullImage"]
+CALLS += ["ListContainers", "ContainerStatus", "RemoveContainer", "ImageStatus", "PullImage", "ExecSync"]
 PATIENCE_SECONDS = 900
 """More than the longest backoff, the longest wait of a static pod for its name, and a second try."""
 
@@ -45,6 +55,7 @@ steps = st.one_of(
     st.tuples(st.just("exit"), st.sampled_from(["app", "a", "b", "side", "i2"])),
     st.tuples(st.just("fail"), st.sampled_from(CALLS)),
     st.tuples(st.just("outage"), st.sampled_from([0.5, 5.0, 40.0])),
+    st.tuples(st.just("health"), st.sampled_from([0, 1])),
     st.just(("reboot", None)),
     st.just(("restart", None)),
 )
@@ -87,6 +98,7 @@ class Story:
                 restarted = await self._go(node, remaining)
                 if not restarted:
                     self.runtime.heal()
+                    self.runtime.exec_results.clear()
                     await self._settle(node)
                     return
 
@@ -103,6 +115,8 @@ class Story:
                     self.runtime.exit(value)
                 case "fail":
                     self.runtime.fail(value, "bad luck")
+                case "health":
+                    self.runtime.exec_results[CHECK] = ExecResult(stdout=b"", stderr=b"", exit_code=value)
                 case "outage":
                     self.runtime.down = True
                     await asyncio.sleep(value)
