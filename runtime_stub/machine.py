@@ -16,6 +16,7 @@ from runtime_stub.behaviour.latency import LatencyModel
 from runtime_stub.events import Events
 from runtime_stub.journal import Journal
 from runtime_stub.logs import LogFile, create_log
+from runtime_stub.outputs import Outputs
 from runtime_stub.processes import Processes
 from runtime_stub.shell.accounts import Identity, identity_of
 from runtime_stub.shell.entrypoint import NotExecutable, container_program, exec_program
@@ -48,6 +49,7 @@ class Machine:
         self.images = Images()
         self.events = Events(self.world, self.now)
         self.processes = Processes(clock, self)
+        self.outputs = Outputs()
         self.signalled: set[str] = set()
         """Containers that were sent their stop signal; containerd sends it once."""
 
@@ -142,7 +144,7 @@ class Machine:
         """
         if not container.log_path:
             return
-        if any(isinstance(step, Output) for step in program):
+        if _may_write(container, program):
             self._logs[container.id] = LogFile(container.log_path)
         else:
             create_log(container.log_path)
@@ -173,6 +175,14 @@ class Machine:
         """Send a signal to a container's process."""
         self.processes.signal(id_, signum, notice_seconds=self._latency.draw("task.exit"))
 
+    def write_as_process(self, id_: str, stream: Stream, data: bytes) -> None:
+        """Be a container's process that answers to its input."""
+        self.process_wrote(id_, stream, data, at=self.now())
+
+    def end_process(self, id_: str, exit_code: int) -> None:
+        """Be a container's process that ends because of its input."""
+        self.processes.end(id_, exit_code)
+
     def close(self) -> None:
         """Let go of processes and log files; the state stays as it is on disk."""
         self.processes.close()
@@ -183,7 +193,8 @@ class Machine:
     # What processes do (ProcessObserver)
 
     def process_wrote(self, id_: str, stream: Stream, data: bytes, *, at: int) -> None:
-        """Append a process's output to its log."""
+        """Append a process's output to its log, and show it to who is attached."""
+        self.outputs.publish(id_, stream, data)
         file = self._logs.get(id_)
         if file is None:
             return
@@ -199,7 +210,7 @@ class Machine:
         container, file = self.world.get_container(id_), self._logs.get(id_)
         if container is None or file is None or file.has_rest:
             return
-        if not any(isinstance(step, Output) for step in self.program_of(container)[steps_done:]):
+        if not _may_write(container, self.program_of(container)[steps_done:]):
             del self._logs[id_]
             file.release()
 
@@ -211,6 +222,7 @@ class Machine:
             except OSError as error:
                 log.warning("container %s: output lost: %s", id_, error)
         self.apply(self.world.exit_container(id_, at=at, exit_code=exit_code))
+        self.outputs.end(id_)
 
     def _resume(self, container: Container) -> None:
         try:
@@ -220,7 +232,7 @@ class Machine:
             self.apply(self.world.exit_container(container.id, at=self.now(), exit_code=255, reason="Unknown"))
             return
         done, ahead = program[: container.steps_done], program[container.steps_done :]
-        if container.log_path and any(isinstance(step, Output) for step in program):
+        if container.log_path and _may_write(container, program):
             self._resume_log(container, done, ahead)
         self.processes.run(
             container.id,
@@ -238,10 +250,15 @@ class Machine:
         streams: tuple[Stream, Stream] = ("stdout", "stderr")
         for stream in streams:
             file.remember("stdout" if container.config.tty else stream, written(done, stream))
-        if file.has_rest or any(isinstance(step, Output) for step in ahead):
+        if file.has_rest or _may_write(container, ahead):
             self._logs[container.id] = file
         else:
             file.release()
+
+
+def _may_write(container: Container, program: Program) -> bool:
+    """Tell whether a process is going to write: because its program says so, or because somebody may type."""
+    return container.config.stdin or any(isinstance(step, Output) for step in program)
 
 
 def _image_path(container: Container) -> str:

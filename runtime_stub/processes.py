@@ -77,6 +77,14 @@ class Processes:
         ended_at = int(self._clock.now() * 1e9)
         process.timer = loop.call_later(notice_seconds, self._end, id_, process, SIGNAL_EXIT_BASE + signum, ended_at)
 
+    def end(self, id_: str, exit_code: int) -> None:
+        """End a process with an exit code of its own, because what it waited for has come."""
+        process = self._processes.get(id_)
+        if process is not None and not process.dying:
+            if process.timer:
+                process.timer.cancel()
+            self._end(id_, process, exit_code, int(self._clock.now() * 1e9))
+
     async def exited(self, id_: str, *, timeout_seconds: float | None = None) -> bool:
         """Wait until a process has ended, at most so long; tell whether it has. An unknown one has."""
         process = self._processes.get(id_)

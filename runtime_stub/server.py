@@ -35,8 +35,10 @@ from runtime_stub.services.rpc import generic_handlers
 from runtime_stub.services.sandboxes import Sandboxes
 from runtime_stub.services.stats import Stats
 from runtime_stub.services.status import StatusHandlers
+from runtime_stub.services.streams import StreamHandlers
 from runtime_stub.settings import Settings
 from runtime_stub.state.addresses import AddressPool, parse_ranges
+from runtime_stub.streaming import server as streaming
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,11 @@ async def serving(
         stack.callback(machine.close)
         performer = _performer(profile, latency, telemetry, clock)
         handlers = handlers_of(settings, profile, machine, performer, journal, root_dir)
+        tracer = telemetry.tracer(streaming.SCOPE_NAME)
+        streams = streaming.streaming_server(
+            machine, latency=latency, wordings=profile.wordings, tracer=tracer, clock=clock
+        )
+        handlers.append(StreamHandlers(machine, (await stack.enter_async_context(streams)).url_for))
         generic = generic_handlers(handlers, performer=performer, wordings=profile.wordings)
         await stack.enter_async_context(_listening(listener, generic, _interceptors(listener, telemetry)))
         log.info("listening on %s as %s %s", settings.listen, profile.runtime_name, profile.runtime_version)

@@ -18,7 +18,6 @@ from runtime_stub.settings import Settings
 from tests.runtime_stub.conftest import IMAGE, Client, connected
 
 MISSING = "0" * 64
-UNIMPLEMENTED = ["Attach", "Exec", "PortForward"]
 
 
 async def failure(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
@@ -59,16 +58,6 @@ async def test_the_image_file_system_is_an_existing_directory(client: Client) ->
     assert usage.timestamp > 0
     assert usage.used_bytes.value > 0
     assert usage.inodes_used.value > 0
-
-
-@pytest.mark.parametrize("rpc", UNIMPLEMENTED)
-async def test_what_is_not_there_says_so(client: Client, rpc: str) -> None:
-    request = getattr(pb, f"{rpc}Request")()
-    call = getattr(client.runtime, rpc)(request)
-
-    code, text = await failure(call.read() if rpc.startswith("Stream") else call)
-    assert code is grpc.StatusCode.UNIMPLEMENTED
-    assert text == f"unknown method {rpc} for service runtime.v1.RuntimeService"
 
 
 async def test_a_pods_life(client: Client) -> None:

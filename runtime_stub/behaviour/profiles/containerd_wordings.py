@@ -18,6 +18,7 @@ _OCI_EXEC = (
     "failed to exec in container: failed to start exec {exec_id:q}: OCI runtime exec failed: "
     "exec failed: unable to start container process: {cause}"
 )
+_FORWARD = "error forwarding port {port} to pod {id}, uid : failed to execute portforward in network namespace: "
 _PULL = "failed to pull and unpack image {image:q}: "
 
 WORDINGS: Mapping[Reason, Wording] = {
@@ -64,6 +65,25 @@ WORDINGS: Mapping[Reason, Wording] = {
     Reason.EXEC_TIMEOUT: (
         "DEADLINE_EXCEEDED",
         "failed to exec in container: timeout {timeout} exceeded: context deadline exceeded",
+    ),
+    Reason.EXEC_URL_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find container {id:q} in store: {cause}"),
+    Reason.ATTACH_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find container in store: {cause}"),
+    Reason.STREAM_NOT_RUNNING: ("UNKNOWN", "container is in {state} state"),
+    Reason.STREAMS_INVALID: (
+        "INVALID_ARGUMENT",
+        "failed to prepare {verb} endpoint: rpc error: code = InvalidArgument desc = {cause}",
+    ),
+    Reason.TOO_MANY_STREAMS: ("RESOURCE_EXHAUSTED", "maximum number of in flight requests exceeded"),
+    Reason.FORWARD_SANDBOX_NOT_FOUND: ("NOT_FOUND", "failed to find sandbox {id:q}: {cause}"),
+    Reason.FORWARD_NOT_READY: ("UNKNOWN", "sandbox container is not running"),
+    Reason.FORWARD_NOT_RUNNING: ("UNKNOWN", _FORWARD + "sandbox container {id:q} is not running"),
+    Reason.PORT_REFUSED: (
+        "UNKNOWN",
+        _FORWARD
+        + (
+            "failed to connect to localhost:{port} inside namespace {id:q}, IPv4: dial tcp4 127.0.0.1:{port}: "
+            "connect: connection refused IPv6 dial tcp6 [::1]:{port}: connect: connection refused"
+        ),
     ),
     Reason.LOG_NOT_RUNNING: ("UNKNOWN", "container is not running"),
     Reason.LOG_FAILED: ("UNKNOWN", "failed to create containerd task: failed to create container loggers: {cause}"),
