@@ -193,6 +193,10 @@ class PodParts:
         """End the pods of this node, as `shutdownGracePeriod` and its like have it."""
         await self.shutdown.shut_down(self.admitter.active_pods())
 
+    async def evict(self, pod: Pod, *, grace_seconds: int, message: str) -> None:
+        """End a pod for the node's sake; returns when it has ended, or would not."""
+        await self.admitter.evict(pod, grace_seconds=grace_seconds, message=message)
+
     def runs(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Return what has to run, by name."""
         return {

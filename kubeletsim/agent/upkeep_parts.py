@@ -10,10 +10,13 @@ from kubeletsim.upkeep import container_sweeper, image_sweeper
 from kubeletsim.upkeep.container_logs import ContainerLogs
 from kubeletsim.upkeep.container_removal import ContainerRemover
 from kubeletsim.upkeep.container_sweeper import ContainerSweeper
+from kubeletsim.upkeep.eviction import read_thresholds
+from kubeletsim.upkeep.eviction_manager import EvictionManager, EvictionPolicy
 from kubeletsim.upkeep.eviction_stats import EvictionStats
 from kubeletsim.upkeep.gc import ContainerGCPolicy, ImageGCPolicy
 from kubeletsim.upkeep.image_sweeper import ImageSweeper, read_disk_usage
 from kubeletsim.upkeep.log_rotation import LogRotation, LogRotationPolicy
+from kubeletsim.upkeep.node_signals import NodeSignals
 from kubeletsim.upkeep.runtime_state import RuntimeState
 
 
@@ -26,14 +29,14 @@ def build_upkeep(
     base: Foundation, *, logs: ContainerLogs, remover: ContainerRemover, state: RuntimeState, pods: PodParts
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Return the upkeep loops, by name."""
+    containers = _container_sweeper(base, logs=logs, remover=remover, pods=pods)
+    images = _image_sweeper(base)
     return {
         "runtime-state": state.run,
-        "container-gc": _container_sweeper(base, logs=logs, remover=remover, pods=pods).run,
-        "image-gc": _image_sweeper(base).run,
+        "container-gc": containers.run,
+        "image-gc": images.run,
         "log-rotation": _log_rotation(base, state).run,
-        "eviction-stats": EvictionStats(
-            base.runtime.uncounted, wait_ready=state.wait_ready, clock=base.clock, rng=base.rng
-        ).run,
+        "eviction-manager": _eviction_manager(base, state=state, pods=pods, containers=containers, images=images).run,
     }
 
 
@@ -51,6 +54,7 @@ def _container_sweeper(
             max_containers=flags.maximum_dead_containers,
         ),
         content_should_go=pods.workers.should_content_be_removed,
+        has_stopped=lambda uid: pods.workers.should_content_be_removed(uid) or pods.workers.has_stopped(uid),
         sources_ready=pods.config.sources_ready,
         tracer=base.telemetry.tracer(container_sweeper.SCOPE),
         record=base.record,
@@ -77,6 +81,36 @@ def _image_sweeper(base: Foundation) -> ImageSweeper:
         registry=base.registry,
         clock=base.clock,
         rng=base.rng,
+    )
+
+
+def _eviction_manager(
+    base: Foundation, *, state: RuntimeState, pods: PodParts, containers: ContainerSweeper, images: ImageSweeper
+) -> EvictionManager:
+    config = base.config
+    stats = EvictionStats(base.runtime.uncounted, clock=base.clock)
+    return EvictionManager(
+        stats,
+        signals=NodeSignals(base.flags.root_dir),
+        policy=EvictionPolicy(
+            thresholds=read_thresholds(
+                hard=config.evictionHard or {},
+                soft=config.evictionSoft,
+                soft_grace=config.evictionSoftGracePeriod,
+                minimum_reclaim=config.evictionMinimumReclaim,
+            ),
+            transition_seconds=config.evictionPressureTransitionPeriod.seconds,
+            longest_grace_seconds=config.evictionMaxPodGracePeriod,
+        ),
+        reclaims=[containers.delete_unused, images.delete_unused],
+        active_pods=pods.admitter.active_pods,
+        evict=pods.evict,
+        wait_ready=state.wait_ready,
+        clock=base.clock,
+        rng=base.rng,
+        record=base.record,
+        node=base.reference,
+        registry=base.registry,
     )
 
 

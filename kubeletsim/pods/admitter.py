@@ -55,7 +55,7 @@ class PodAdmitter:
         workers: who has ended already, and who ends those that have to make room.
         statuses: where a rejected pod's status goes.
         refusals: what else may keep pods out, asked last: a node that shuts down.
-        record: takes a rejection's reason, and Preempting.
+        record: takes a rejection's reason, Preempting and Evicted.
         registry: gets kubelet_admission_rejections_total and kubelet_preemptions.
     """
 
@@ -115,6 +115,12 @@ class PodAdmitter:
         """Return the pods that hold resources: all but those that were rejected or have stopped."""
         return [pod for pod in self._pods.pods() if self._is_active(pod)]
 
+    async def evict(self, pod: Pod, *, grace_seconds: int, message: str) -> None:
+        """End a pod for the node's sake, for the eviction manager; returns when it has ended, or would not."""
+        self._record(pod_event(pod, "Evicted", message, warning=True))
+        status_fn = disrupted(reason="Evicted", message=message, now=self._clock.now())
+        await self._end(pod, Kill(grace_seconds=grace_seconds, evict=True, status_fn=status_fn))
+
     async def _decide(self, pod: Pod) -> Admission:
         if (rejection := check_sysctls(pod, allowed_unsafe=self._allowed_unsafe_sysctls)) is not None:
             return Admission(rejection)
@@ -161,8 +167,11 @@ class PodAdmitter:
         status_fn = disrupted(
             reason="Preempting", message=PREEMPTED, condition_message=PREEMPTED_CONDITION, now=self._clock.now()
         )
-        try:
-            await self._workers.kill_pod(victim, Kill(evict=True, status_fn=status_fn))
-        except PodNotKilledInTime as error:  # it goes on ending; the pod that comes does not wait for it any longer
-            log.error("Failed to evict pod %s: %s", describe(victim), error)  # noqa: TRY400  expected, no traceback
+        await self._end(victim, Kill(evict=True, status_fn=status_fn))
         self._preemptions.labels(short_of).inc()
+
+    async def _end(self, pod: Pod, kill: Kill) -> None:
+        try:
+            await self._workers.kill_pod(pod, kill)
+        except PodNotKilledInTime as error:  # it goes on ending; whoever wanted its place does not wait any longer
+            log.error("Failed to evict pod %s: %s", describe(pod), error)  # noqa: TRY400  expected, no traceback

@@ -76,6 +76,7 @@ class ContainerSweeper:
         logs: where their log files are.
         policy: how many dead containers may stay.
         content_should_go: the pod workers' word on pods of which nothing may stay.
+        has_stopped: their word on pods of which nothing runs, of which a short disk may cost the remains.
         sources_ready: whether every pod source has reported once.
         tracer: of scope SCOPE.
         record: takes ContainerGCFailed.
@@ -90,6 +91,7 @@ class ContainerSweeper:
         logs: ContainerLogs,
         policy: ContainerGCPolicy,
         content_should_go: ContentShouldGo,
+        has_stopped: ContentShouldGo | None = None,
         sources_ready: Callable[[], bool],
         tracer: Tracer,
         record: EventRecorder,
@@ -102,6 +104,7 @@ class ContainerSweeper:
         self._logs = logs
         self._policy = policy
         self._content_should_go = content_should_go
+        self._has_stopped = has_stopped or content_should_go
         self._sources_ready = sources_ready
         self._tracer = tracer
         self._record = record
@@ -128,11 +131,20 @@ class ContainerSweeper:
             log.error("Container garbage collection failed: %s", message)
             self._record(Event(regarding=self._node, type="Warning", reason="ContainerGCFailed", message=message))
 
-    async def _sweep_containers(self, sources_ready: bool) -> None:
+    async def delete_unused(self) -> None:
+        """Remove all containers of pods that have ended, for a disk that runs short; what fails becomes a log line."""
+        sources_ready = self._sources_ready()
+        try:
+            await self._sweep_containers(sources_ready, content_should_go=self._has_stopped)
+            await self._sweep_sandboxes(sources_ready)
+        except CRIError as error:
+            log.warning("Failed to delete unused containers: %s", error)
+
+    async def _sweep_containers(self, sources_ready: bool, *, content_should_go: ContentShouldGo | None = None) -> None:
         plan = plan_container_gc(
             await self._cri.list_containers(),
             policy=self._policy,
-            content_should_go=self._content_should_go,
+            content_should_go=content_should_go or self._content_should_go,
             sources_ready=sources_ready,
             now=self._clock.now(),
         )

@@ -1,19 +1,17 @@
-"""The eviction manager's look at the node: the calls it makes every ten seconds, and what it saw last.
+"""The eviction manager's look at the runtime: the calls it makes every ten seconds, and what it saw last.
 
-No pod is evicted yet; what this leaves in a trace, ImageFsInfo, ListContainers and ListPodSandbox as roots, is what a
-kubelet's eviction manager leaves there all day long, and what it saw is there for whoever asks.
+What this leaves in a trace, ImageFsInfo, ListContainers and ListPodSandbox as roots, is what a kubelet's eviction
+manager leaves there all day long, and what it saw is there for whoever asks.
 
 Upstream: pkg/kubelet/eviction/eviction_manager.go (synchronize) by way of pkg/kubelet/stats. The recordings know no
 ListContainerStats among these calls, although the CRI stats provider makes it.
 """
 
 import logging
-import random
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from kubeletsim.base.timing import Clock, every
+from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.runtime import (
     Container,
@@ -51,31 +49,16 @@ class Observation:
 
 
 class EvictionStats:
-    """Looks at the node on the eviction manager's period.
+    """Looks at the runtime when the eviction manager does.
 
     Args:
         cri: what is looked at.
-        wait_ready: returns once the runtime has been ready for the first time.
     """
 
-    def __init__(
-        self,
-        cri: StatsRuntime,
-        *,
-        wait_ready: Callable[[], Awaitable[object]],
-        clock: Clock,
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, cri: StatsRuntime, *, clock: Clock) -> None:
         self._cri = cri
-        self._wait_ready = wait_ready
         self._clock = clock
-        self._rng = rng
         self.last: Observation | None = None
-
-    async def run(self) -> None:
-        """Look every ten seconds from the runtime's first good Status on; never returns."""
-        await self._wait_ready()
-        await every(PERIOD_SECONDS, self.observe, name="eviction stats", rng=self._rng)
 
     async def observe(self) -> None:
         """Look once; a failure is logged and leaves the last observation in place."""

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -159,6 +160,15 @@ class ImageSweeper:
             self._failed_before = True
         else:
             self._failed_before = False
+
+    async def delete_unused(self) -> None:
+        """Remove every image that nobody uses, for a disk that runs short; what fails becomes a log line."""
+        try:
+            in_use = await self._detect(detected_at=self._clock.now())
+            candidates = [one for one in eviction_order(self._records, in_use=in_use) if not one.pinned]
+            await self._free(tuple(candidates), bytes_to_free=sys.maxsize)
+        except (CRIError, ImageGCError) as error:
+            log.warning("Failed to delete unused images: %s", error)
 
     async def _collect(self) -> None:
         now = self._clock.now()

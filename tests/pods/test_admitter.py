@@ -126,3 +126,28 @@ async def test_a_refusal_counts_last(node: Node) -> None:
         await asyncio.sleep(1)
 
     assert node.reasons() == ["NodeShutdown", "NodeAffinity"]
+
+
+async def test_an_evicted_pod_fails_with_the_nodes_message_and_leaves_no_container(
+    tmp_path: Path, runtime: FakeRuntime
+) -> None:
+    node = Node(tmp_path, runtime, sources=("api",))
+    pod = named("web", source="api")
+
+    async with node.running():
+        await node.apply(pod, source="api")
+        await node.until(lambda: node.phase(pod) == "Running")
+        await node.admitter.evict(pod, grace_seconds=1, message="The node was low on resource: memory. ")
+        await asyncio.sleep(5)
+        assert node.workers.should_content_be_removed(pod_uid(pod))
+        status = node.statuses.get(pod_uid(pod))
+
+    assert status is not None
+    assert (status.phase, status.reason, status.message) == (
+        "Failed",
+        "Evicted",
+        "The node was low on resource: memory. ",
+    )
+    (first, *_) = status.conditions or []
+    assert (first.type, first.reason) == ("DisruptionTarget", "TerminationByKubelet")
+    assert "Evicted" in node.reasons(type_="Warning")

@@ -59,10 +59,14 @@ class Pods:
     """What the pod workers and sources would say."""
 
     gone: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     sources_ready: bool = True
 
     def content_should_go(self, uid: PodUID) -> bool:
         return uid in self.gone
+
+    def has_stopped(self, uid: PodUID) -> bool:
+        return uid in self.gone or uid in self.stopped
 
 
 @dataclass

@@ -40,6 +40,7 @@ def sweeper(node, pods, recorder, clock, logs):
         logs=logs,
         policy=ContainerGCPolicy(),
         content_should_go=pods.content_should_go,
+        has_stopped=pods.has_stopped,
         sources_ready=lambda: pods.sources_ready,
         tracer=recorder.tracer(SCOPE),
         record=recorder.events.append,
@@ -198,3 +199,17 @@ async def test_a_link_to_a_missing_log_goes_unless_its_container_is_alive(sweepe
     await sweeper.sweep()
 
     assert sorted(links.iterdir()) == sorted([kept, whole])
+
+
+@pytest.mark.looptime
+async def test_a_short_disk_costs_the_remains_of_pods_that_have_stopped_and_of_no_others(sweeper, node, pods, recorder):
+    await node.container("done", "app")
+    await node.container("alive", "app")
+    pods.stopped.add("uid-done")
+
+    await sweeper.delete_unused()
+
+    assert [one.labels["io.kubernetes.pod.name"] for one in await node.cri.list_containers()] == ["alive"]
+    assert recorder.children(ROOT) == []
+    node.cri.down = True
+    await sweeper.delete_unused()  # a failure is logged

@@ -230,3 +230,21 @@ def test_the_disk_is_measured_where_the_runtime_says(tmp_path):
     assert disk.capacity_bytes > disk.available_bytes > 0
     with pytest.raises(OSError, match="no-such"):
         read_disk_usage(str(tmp_path / "no-such"))
+
+
+@pytest.mark.looptime
+async def test_a_short_disk_costs_every_unused_image_but_no_pinned_one(make, node, recorder):
+    node.cri.add_image("used", size_bytes=10)
+    node.cri.add_image("idle", size_bytes=10)
+    pinned = replace(node.cri.add_image("pinned", size_bytes=10), pinned=True)
+    node.cri.images["pinned"] = node.cri.images[pinned.id] = pinned
+    await node.container("web", "app", running=True, image="used")
+    sweeper = make()
+
+    await sweeper.delete_unused()
+
+    assert {"used", "pinned"} <= node.cri.images.keys()
+    assert "idle" not in node.cri.images
+    assert recorder.children(ROOT) == []
+    node.cri.down = True
+    await sweeper.delete_unused()  # a failure is logged

@@ -1,0 +1,139 @@
+"""The eviction manager: looks each ten seconds, collects garbage for a short disk, and evicts one pod a turn."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from lightkube.models.core_v1 import Pod
+from prometheus_client import CollectorRegistry
+
+from kubeletsim.model.events import Event, ObjectReference
+from kubeletsim.upkeep.eviction import Observed, read_thresholds
+from kubeletsim.upkeep.eviction_manager import EvictionManager, EvictionPolicy
+from kubeletsim.upkeep.eviction_stats import EvictionStats
+from tests.fakes.pods import make_pod
+
+pytestmark = pytest.mark.looptime
+
+LOW, ENOUGH = Observed(50, 1000), Observed(900, 1000)
+HARD = {"memory.available": "10%", "nodefs.available": "10%"}
+
+
+@dataclass
+class Bench:
+    """A manager, and all it asks and does."""
+
+    signals: dict[str, Observed] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    after_reclaim: dict[str, Observed] = field(default_factory=dict)
+    reclaimed: int = 0
+    evicted: list[tuple[str, int, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def read(self, *, image_mountpoint: str | None) -> dict[str, Observed]:
+        assert image_mountpoint == "/"
+        return dict(self.signals)
+
+    async def reclaim(self) -> None:
+        self.reclaimed += 1
+        self.signals.update(self.after_reclaim)
+
+    async def evict(self, pod: Pod, *, grace_seconds: int, message: str) -> None:
+        assert pod.metadata is not None
+        self.evicted.append((pod.metadata.name or "", grace_seconds, message))
+        self.pods.remove(pod)
+
+    def manager(self, node, clock) -> EvictionManager:
+        return EvictionManager(
+            EvictionStats(node.cri, clock=clock),
+            signals=self,
+            policy=EvictionPolicy(
+                thresholds=read_thresholds(hard=HARD, soft={}, soft_grace={}, minimum_reclaim={}),
+                transition_seconds=30,
+            ),
+            reclaims=[self.reclaim],
+            active_pods=lambda: list(self.pods),
+            evict=self.evict,
+            wait_ready=self.ready.wait,
+            clock=clock,
+            rng=random.Random(1),
+            record=self.events.append,
+            node=ObjectReference(kind="Node", name="vm"),
+            registry=self.registry,
+        )
+
+
+async def test_it_waits_for_the_runtime_and_then_looks_every_ten_seconds(node, recorder, clock):
+    bench = Bench(signals={"memory.available": ENOUGH})
+    task = asyncio.create_task(bench.manager(node, clock).run())
+    await asyncio.sleep(30)
+    assert node.cri.calls == []
+    bench.ready.set()
+    await asyncio.sleep(11)
+    task.cancel()
+
+    assert recorder.roots() == ["ImageFsInfo", "ListContainers", "ListPodSandbox"] * 2
+    assert bench.events == []
+
+
+async def test_for_memory_one_pod_a_turn_is_evicted_at_once(node, clock):
+    bench = Bench(signals={"memory.available": LOW})
+    bench.pods = [make_pod(name=name, uid=name, source="api") for name in ("first", "second")]
+    manager = bench.manager(node, clock)
+
+    await manager.synchronize()
+
+    text = "The node was low on resource: memory. Threshold quantity: 100, available: 50. "
+    assert bench.evicted == [("first", 1, text)]
+    assert bench.reclaimed == 0
+    assert manager.conditions() == {"MemoryPressure"}
+    (event,) = bench.events
+    assert (event.type, event.reason, event.message) == (
+        "Warning",
+        "EvictionThresholdMet",
+        "Attempting to reclaim memory",
+    )
+    assert bench.registry.get_sample_value("kubelet_evictions", {"eviction_signal": "memory.available"}) == 1
+
+
+async def test_a_disk_that_the_garbage_fills_costs_no_pod(node, clock):
+    bench = Bench(signals={"nodefs.available": LOW}, after_reclaim={"nodefs.available": ENOUGH})
+    bench.pods = [make_pod(source="api")]
+
+    await bench.manager(node, clock).synchronize()
+
+    assert (bench.reclaimed, bench.evicted) == (1, [])
+
+
+async def test_a_disk_that_stays_short_costs_a_pod(node, clock):
+    bench = Bench(signals={"nodefs.available": LOW}, pods=[make_pod(source="api")])
+
+    await bench.manager(node, clock).synchronize()
+
+    assert (bench.reclaimed, len(bench.evicted)) == (1, 1)
+
+
+async def test_static_pods_stay_whatever_is_short(node, clock):
+    bench = Bench(signals={"memory.available": LOW}, pods=[make_pod(source="file")])
+
+    await bench.manager(node, clock).synchronize()
+
+    assert bench.evicted == []
+    assert [event.reason for event in bench.events] == ["EvictionThresholdMet"]
+
+
+async def test_pressure_ends_a_transition_period_after_its_cause(node, clock):
+    bench = Bench(signals={"memory.available": LOW})
+    manager = bench.manager(node, clock)
+    await manager.synchronize()
+    bench.signals = {"memory.available": ENOUGH}
+
+    await asyncio.sleep(29)
+    await manager.synchronize()
+    assert manager.conditions() == {"MemoryPressure"}
+    await asyncio.sleep(1)
+    await manager.synchronize()
+    assert manager.conditions() == frozenset()
