@@ -33,8 +33,14 @@ def index_attributes(encoded: Iterable[bytes]) -> AttributeIndex:
     """Sort the different attributes of a batch into those to list and those to hash."""
     index = AttributeIndex()
     by_key: dict[bytes, list[bytes]] = {}
-    for one in encoded:
-        by_key.setdefault(_plain_key(one), []).append(one)
+    for one in encoded:  # in line, for every different attribute of every span comes by here
+        end = one[1] + 2 if len(one) > 1 and one[0] == _KEY_FIELD and one[1] < _ONE_BYTE_LENGTHS else 0
+        plain = end == len(one) or (0 < end < len(one) and one[end] == _VALUE_FIELD)
+        key = one[2:end] if plain else b""
+        if (pairs := by_key.get(key)) is None:
+            by_key[key] = [one]
+        else:
+            pairs.append(one)
     for one in by_key.pop(b"", ()):  # encoded in another way than protobuf libraries do, or a very long key
         index.hashed[KeyValue.FromString(one).key] = array("I")
     for key, pairs in by_key.items():
@@ -72,14 +78,6 @@ def has_hash(hashes: bytes, wanted: int) -> bool:
     while at % len(needle) and at >= 0:  # found across two of them
         at = hashes.find(needle, at + 1)
     return at >= 0
-
-
-def _plain_key(encoded: bytes) -> bytes:
-    """Return the key of a KeyValue without decoding it; nothing when it is not plain to see."""
-    if len(encoded) < 2 or encoded[0] != _KEY_FIELD or encoded[1] >= _ONE_BYTE_LENGTHS:
-        return b""
-    end = 2 + encoded[1]
-    return encoded[2:end] if end == len(encoded) or encoded[end] == _VALUE_FIELD else b""
 
 
 def _double(text: str) -> AnyValue | None:

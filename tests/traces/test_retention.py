@@ -86,6 +86,16 @@ def test_a_store_that_made_room_finds_what_is_left_and_takes_what_comes(store: T
     assert [trace.spans for trace in store.traces()] == [2, 2, 2]
 
 
+def test_a_writer_notices_that_another_has_made_room(store: TraceStore) -> None:
+    fill(store, 1)
+    with TraceStore.create(store.path) as other:
+        assert other.expire(Retention(max_spans=1), now_ns=0) == 2
+    fill(store, 1)
+
+    wanted = TraceFilter(attributes=[parse_attribute("pod=web-1")], service="kubelet")
+    assert [trace.services for trace in store.traces(wanted)] == [["kubelet"]]
+
+
 async def test_a_writer_makes_room_by_itself(store: TraceStore) -> None:
     fill(store, 1, 2, 3)
     async with writing_to(store, retention=Retention(max_spans=3)) as writer:
