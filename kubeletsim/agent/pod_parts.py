@@ -93,42 +93,26 @@ class PodParts:
         """
         config, sources = _build_sources(base)
         pods, statuses, queue = PodManager(), StatusManager(), WorkQueue(clock=base.clock)
-        probe_registry = CollectorRegistry()
-        probes = ProbeManager(
-            Prober(base.runtime, record=base.record),
-            status=statuses.get,
-            metrics=ProbeMetrics(probe_registry),
-            clock=base.clock,
-            rng=base.rng,
-        )
+        probes, probe_registry = _build_probes(base, statuses=statuses)
         runtime_sync, collect_backoff, stopper = _build_runtime_sync(
             base, remove_container=remove_container, observe=watching.reader.observe, probes=probes
         )
-        workers = PodWorkers(
-            PodSync(
-                base.runtime,
-                runtime=runtime_sync,
-                stopper=stopper,
-                probes=probes,
-                observe=watching.reader.observe,
-                statuses=statuses,
-                node=base.facts,
-                runtime_name=base.runtime_name,
-                network_errors=state.network_errors,
-                clock=base.clock,
-                tracer=base.telemetry.tracer(sync.SCOPE),
-                record=base.record,
-                registry=base.registry,
-            ),
-            observed=watching.cache,
-            queue=queue,
-            sync_frequency_seconds=base.config.syncFrequency.seconds,
-            request_relist=watching.pleg.request_relist,
+        pod_sync = PodSync(
+            base.runtime,
+            runtime=runtime_sync,
+            stopper=stopper,
+            probes=probes,
+            observe=watching.reader.observe,
+            statuses=statuses,
+            node=base.facts,
+            runtime_name=base.runtime_name,
+            network_errors=state.network_errors,
             clock=base.clock,
-            rng=base.rng,
+            tracer=base.telemetry.tracer(sync.SCOPE),
             record=base.record,
             registry=base.registry,
         )
+        workers = _build_workers(base, pod_sync, watching=watching, queue=queue)
         deletor = ContainerDeletor(
             remove_container, max_per_pod_container=base.flags.maximum_dead_containers_per_container
         )
@@ -143,18 +127,7 @@ class PodParts:
             registry=base.registry,
         )
         shutdown = _build_shutdown(base, workers=workers, statuses=statuses)
-        admitter = PodAdmitter(
-            base.runtime,
-            node=node_shape(base.config, base.flags, facts=base.facts),
-            allowed_unsafe_sysctls=base.config.allowedUnsafeSysctls,
-            pods=pods,
-            workers=workers,
-            statuses=statuses,
-            refusals=[shutdown.refusal],
-            clock=base.clock,
-            record=base.record,
-            registry=base.registry,
-        )
+        admitter = _build_admitter(base, pods=pods, workers=workers, statuses=statuses, shutdown=shutdown)
         sync_loop = SyncLoop(
             config=config,
             pleg_events=watching.pleg.events,
@@ -207,6 +180,50 @@ class PodParts:
             "sync-loop": self.sync_loop.run,
             **{f"source-{name}": source.run for name, source in self.sources.items()},
         }
+
+
+def _build_probes(base: Foundation, *, statuses: StatusManager) -> tuple[ProbeManager, CollectorRegistry]:
+    """Build the probes, and the registry of their metrics."""
+    registry = CollectorRegistry()
+    probes = ProbeManager(
+        Prober(base.runtime, record=base.record),
+        status=statuses.get,
+        metrics=ProbeMetrics(registry),
+        clock=base.clock,
+        rng=base.rng,
+    )
+    return probes, registry
+
+
+def _build_workers(base: Foundation, pod_sync: PodSync, *, watching: Watching, queue: WorkQueue) -> PodWorkers:
+    return PodWorkers(
+        pod_sync,
+        observed=watching.cache,
+        queue=queue,
+        sync_frequency_seconds=base.config.syncFrequency.seconds,
+        request_relist=watching.pleg.request_relist,
+        clock=base.clock,
+        rng=base.rng,
+        record=base.record,
+        registry=base.registry,
+    )
+
+
+def _build_admitter(
+    base: Foundation, *, pods: PodManager, workers: PodWorkers, statuses: StatusManager, shutdown: NodeShutdown
+) -> PodAdmitter:
+    return PodAdmitter(
+        base.runtime,
+        node=node_shape(base.config, base.flags, facts=base.facts),
+        allowed_unsafe_sysctls=base.config.allowedUnsafeSysctls,
+        pods=pods,
+        workers=workers,
+        statuses=statuses,
+        refusals=[shutdown.refusal],
+        clock=base.clock,
+        record=base.record,
+        registry=base.registry,
+    )
 
 
 def _build_shutdown(base: Foundation, *, workers: PodWorkers, statuses: StatusManager) -> NodeShutdown:
