@@ -6,13 +6,12 @@ other, `cat` gives back what it gets. All others leave their input unread.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from runtime_stub.shell.applets import SHELLS
-from runtime_stub.shell.program import FOREVER, Exit, Output, Program, Stream, Wait, exit_code, written
+from runtime_stub.shell.program import FOREVER, Exit, Output, Program, Stream, Wait, exit_code
 from runtime_stub.shell.words import UnfinishedScript, split_script
 from runtime_stub.streaming.pipe import Pipe, until_either
 from runtime_stub.streaming.terminal import LineDiscipline, displayed
@@ -111,7 +110,7 @@ class _Shell:
             if script.strip():
                 program = self._compile((self._name, "-c", script))
                 status = await _play(program, self._stdio)
-                if self._exits(script):
+                if _ends_shell(script):
                     return status
             script = ""
 
@@ -133,11 +132,6 @@ class _Shell:
                 break
         line, newline, self._unread = self._unread.partition(b"\n")
         return line + newline
-
-    def _exits(self, script: str) -> bool:
-        """Tell whether the shell is over after a script: something that follows it does not happen."""
-        mark = secrets.token_hex(16)
-        return mark.encode() not in written(self._compile((self._name, "-c", f"{script}\necho {mark}")), "stdout")
 
 
 async def _cat(stdio: Stdio) -> int:
@@ -174,6 +168,15 @@ async def leave_unread(stdin: Pipe) -> None:
     while await stdin.read():
         pass
     await asyncio.Event().wait()
+
+
+def _ends_shell(script: str) -> bool:
+    """Tell whether the shell does not outlive a script; each is run once, so this is judged by its last statement."""
+    try:
+        *_, last = split_script(script)
+    except (UnfinishedScript, ValueError):
+        return False
+    return last.words[0] in ("exit", "exec") and last.joint in ("", ";")
 
 
 def _is_unfinished(script: str) -> bool:

@@ -7,6 +7,7 @@ The server starts with the first ticket, as aiohttp costs 12 MB and a quarter of
 """
 
 import asyncio
+import importlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -63,6 +64,9 @@ class StreamingServer:
 
     async def _start(self) -> int:
         """Listen, until the stack is unwound, and return the port."""
+        await asyncio.to_thread(
+            importlib.import_module, "runtime_stub.streaming.upgrade"
+        )  # others are served meanwhile
         from aiohttp import web
 
         from runtime_stub.streaming.upgrade import Upgrades
