@@ -17,16 +17,18 @@ from runtime_stub.events import Events
 from runtime_stub.journal import Journal
 from runtime_stub.logs import LogFile, create_log
 from runtime_stub.outputs import Outputs
+from runtime_stub.ports import Ports
 from runtime_stub.processes import Processes
 from runtime_stub.shell.accounts import Identity, identity_of
-from runtime_stub.shell.entrypoint import NotExecutable, container_program, exec_program
-from runtime_stub.shell.program import Output, Program, Stream, written
+from runtime_stub.shell.entrypoint import SERVER, SUCCESS, NotExecutable, container_program, exec_program
+from runtime_stub.shell.program import LIVE, Listen, Live, Output, Program, Steps, Stream, collected, steps_of
 from runtime_stub.shell.rootfs import holds, rootfs
 from runtime_stub.state.images import Images
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox
 from runtime_stub.state.references import InvalidReference, parse_reference
 from runtime_stub.state.views import image_names
 from runtime_stub.state.world import World
+from runtime_stub.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,9 @@ class Machine:
         self.images = Images()
         self.events = Events(self.world, self.now)
         self.processes = Processes(clock, self)
+        self.ports = Ports()
+        self.surroundings = Surroundings(image_files=self.image_files, ports=self.ports, now=self.now)
+        self._out_of_memory: set[str] = set()
         self.outputs = Outputs()
         self.signalled: set[str] = set()
         """Containers that were sent their stop signal; containerd sends it once."""
@@ -71,6 +76,7 @@ class Machine:
         self._journal.write(change)
         for record in change.removed:
             self.signalled.discard(record.id)
+            self.surroundings.forget(record.id)
         for event in change.events:
             log.debug("%s %s", event.type.name, event.container_id)
             self.events.publish(event)
@@ -91,6 +97,8 @@ class Machine:
 
     def image_files(self, image_name: str) -> Mapping[str, bytes]:
         """Return the files of an image, by any name it has."""
+        if (image := self.images.find(image_name)) is not None:
+            image_name = image_names(image)[0]
         try:
             return rootfs(self.catalogue.entry(parse_reference(image_name)))
         except InvalidReference:  # known by its id alone
@@ -126,15 +134,28 @@ class Machine:
             config.args,
             image_path=_image_path(container),
             has_stdin=config.stdin or config.tty,
+            server=self._server_of(container),
         )
 
     def exec_program_of(self, container: Container, command: list[str]) -> Program:
-        """Return what a command does inside a container.
+        """Return what a command does inside a container; what only the shell can tell is done at once.
 
         Raises:
             NotExecutable: it cannot exist in the container's image.
         """
-        return exec_program(command, image_path=_image_path(container))
+        program = exec_program(command, image_path=_image_path(container))
+        if program != LIVE:
+            return program
+        return collected(self._live(container, command, unknown=SUCCESS))
+
+    def exec_steps_of(self, container: Container, command: list[str]) -> Steps:
+        """Return a command inside a container as it goes along.
+
+        Raises:
+            NotExecutable: it cannot exist in the container's image.
+        """
+        program = exec_program(command, image_path=_image_path(container))
+        return steps_of(program) if program != LIVE else self._live(container, command, unknown=SUCCESS)
 
     def open_log(self, container: Container, program: Program) -> None:
         """Make a container's log file, and keep it open if the program is going to write.
@@ -169,7 +190,7 @@ class Machine:
         """Note that a container runs, and begin its program."""
         started_at = self.now()
         self.apply(self.world.finish_start(container.id, at=started_at, pid=pid))
-        self.processes.run(container.id, program, started_at=started_at)
+        self.processes.run(container.id, self._started(container, program), started_at=started_at)
 
     def signal(self, id_: str, signum: int) -> None:
         """Send a signal to a container's process."""
@@ -207,12 +228,8 @@ class Machine:
     def process_progressed(self, id_: str, *, steps_done: int) -> None:
         """Write down how far a process has come; close its log when it will write no more."""
         self.apply(self.world.note_progress(id_, steps_done=steps_done))
-        container, file = self.world.get_container(id_), self._logs.get(id_)
-        if container is None or file is None or file.has_rest:
-            return
-        if not _may_write(container, self.program_of(container)[steps_done:]):
-            del self._logs[id_]
-            file.release()
+        if id_ in self._logs and (container := self.world.get_container(id_)) is not None:
+            self._close_silent_log(container, self.program_of(container), steps_done=steps_done)
 
     def process_exited(self, id_: str, *, at: int, exit_code: int) -> None:
         """Make a process's end a state change."""
@@ -221,8 +238,29 @@ class Machine:
                 file.close(at=at)
             except OSError as error:
                 log.warning("container %s: output lost: %s", id_, error)
-        self.apply(self.world.exit_container(id_, at=at, exit_code=exit_code))
+        reason = "OOMKilled" if id_ in self._out_of_memory else ""
+        self._out_of_memory.discard(id_)
+        self.ports.close(id_)
+        self.apply(self.world.exit_container(id_, at=at, exit_code=exit_code, reason=reason))
         self.outputs.end(id_)
+
+    def process_recalled(self, id_: str, stream: Stream, data: bytes) -> None:
+        """Know again what a process wrote before the stub was restarted."""
+        container, file = self.world.get_container(id_), self._logs.get(id_)
+        if container is not None and file is not None:
+            file.remember("stdout" if container.config.tty else stream, data)
+
+    def process_listens(self, id_: str, port: int) -> None:
+        """Let a port of a pod be answered."""
+        container = self.world.get_container(id_)
+        sandbox = self.world.get_sandbox(container.sandbox_id) if container is not None else None
+        if sandbox is not None:
+            self.ports.open(id_, sandbox, port)
+
+    def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
+        """Remember why a process is about to end."""
+        del at
+        self._out_of_memory.add(id_)
 
     def _resume(self, container: Container) -> None:
         try:
@@ -231,34 +269,52 @@ class Machine:
             log.warning("container %s cannot be resumed: %s", container.id, error)
             self.apply(self.world.exit_container(container.id, at=self.now(), exit_code=255, reason="Unknown"))
             return
-        done, ahead = program[: container.steps_done], program[container.steps_done :]
         if container.log_path and _may_write(container, program):
-            self._resume_log(container, done, ahead)
+            try:
+                self._logs[container.id] = LogFile(container.log_path)
+            except OSError as error:
+                log.warning("container %s: its log cannot be opened: %s", container.id, error)
         self.processes.run(
             container.id,
-            program,
+            self._started(container, program),
             started_at=container.started_at,
-            steps_done=min(container.steps_done, len(program) - 1),
+            steps_done=container.steps_done,
         )
+        self._close_silent_log(container, program, steps_done=container.steps_done)
 
-    def _resume_log(self, container: Container, done: Program, ahead: Program) -> None:
-        try:
-            file = LogFile(container.log_path)
-        except OSError as error:
-            log.warning("container %s: its log cannot be opened: %s", container.id, error)
+    def _close_silent_log(self, container: Container, program: Program, *, steps_done: int) -> None:
+        """Close the log of a process that will write no more."""
+        file = self._logs.get(container.id)
+        if file is None or file.has_rest or program == LIVE or _may_write(container, program[steps_done:]):
             return
-        streams: tuple[Stream, Stream] = ("stdout", "stderr")
-        for stream in streams:
-            file.remember("stdout" if container.config.tty else stream, written(done, stream))
-        if file.has_rest or _may_write(container, ahead):
-            self._logs[container.id] = file
-        else:
-            file.release()
+        del self._logs[container.id]
+        file.release()
+
+    def _server_of(self, container: Container) -> Program:
+        """Return what a command of a container's image does that is not emulated: it serves."""
+        try:
+            entry = self.catalogue.entry(parse_reference(container.image_name))
+        except InvalidReference:
+            return SERVER
+        banner = (Output("stderr", entry.banner.encode()),) if entry.banner else ()
+        return (*banner, *(Listen(port) for port in entry.serves), *SERVER)
+
+    def _started(self, container: Container, program: Program) -> Program | Steps:
+        if program != LIVE:
+            return program
+        argv = [*container.config.command, *container.config.args] or ["sh"]
+        return self._live(container, argv, unknown=self._server_of(container))
+
+    def _live(self, container: Container, argv: list[str], *, unknown: Program) -> Steps:
+        sandbox = self.world.get_sandbox(container.sandbox_id)
+        assert sandbox is not None  # noqa: S101  # it cannot be removed before its containers
+        path = _image_path(container)
+        return self.surroundings.process(container, sandbox, argv, image_path=path, unknown=unknown)
 
 
 def _may_write(container: Container, program: Program) -> bool:
     """Tell whether a process is going to write: because its program says so, or because somebody may type."""
-    return container.config.stdin or any(isinstance(step, Output) for step in program)
+    return container.config.stdin or any(isinstance(step, Output | Live) for step in program)
 
 
 def _image_path(container: Container) -> str:

@@ -12,12 +12,27 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kubeletsim.base.timing import Clock
-from runtime_stub.shell.program import FOREVER, Exit, Output, Program, Stream, Wait
+from runtime_stub.shell.program import (
+    FOREVER,
+    Exit,
+    Listen,
+    OutOfMemory,
+    Output,
+    Program,
+    Step,
+    Steps,
+    Stream,
+    Wait,
+    steps_of,
+)
 
 log = logging.getLogger(__name__)
 
 SIGNAL_EXIT_BASE = 128
 """A process ended by signal n has the exit code 128 + n."""
+
+BROKEN_EXIT_CODE = 70
+"""Of a process whose emulation failed (sysexits' EX_SOFTWARE)."""
 
 _MAX_TIMER_SECONDS = 86_400.0
 """A timer is set no further ahead than this; the event loop's own waits are capped, too."""
@@ -29,6 +44,15 @@ class ProcessObserver(Protocol):
     def process_wrote(self, id_: str, stream: Stream, data: bytes, *, at: int) -> None:
         """Take output."""
 
+    def process_recalled(self, id_: str, stream: Stream, data: bytes) -> None:
+        """Take output that was written before the stub was restarted."""
+
+    def process_listens(self, id_: str, port: int) -> None:
+        """Note that a process answers on a port of its pod."""
+
+    def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
+        """Note why a process is about to end."""
+
     def process_progressed(self, id_: str, *, steps_done: int) -> None:
         """Note that outputs up to this step are behind the process; not called for steps that only wait."""
 
@@ -38,10 +62,13 @@ class ProcessObserver(Protocol):
 
 @dataclass(slots=True)
 class _Process:
-    program: Program
+    steps: Steps
     due: int
     """When the current step begins, in Unix nanoseconds."""
-    step: int
+    step: int = 0
+    """How many steps are behind it."""
+    current: Step | None = None
+    """The step it is at; None before it is known."""
     timer: asyncio.TimerHandle | None = None
     dying: bool = False
     exited: list[asyncio.Future[None]] = field(default_factory=list)
@@ -58,11 +85,25 @@ class Processes:
     def __contains__(self, id_: str) -> bool:
         return id_ in self._processes
 
-    def run(self, id_: str, program: Program, *, started_at: int, steps_done: int = 0) -> None:
-        """Begin a program, or go on with one that began at `started_at` and has some steps behind it."""
-        waited = sum(step.seconds for step in program[:steps_done] if isinstance(step, Wait))
-        process = _Process(program, started_at + int(waited * 1e9), steps_done)
+    def run(self, id_: str, program: Program | Steps, *, started_at: int, steps_done: int = 0) -> None:
+        """Begin a program, or go on with one that began at `started_at` and has some steps behind it.
+
+        What a resumed program wrote before is recalled to the observer, not written again.
+        """
+        process = _Process(steps_of(program) if isinstance(program, tuple) else program, started_at)
         self._processes[id_] = process
+        while process.step < steps_done:
+            match self._pull(id_, process):
+                case Output(stream, data):
+                    self._observer.process_recalled(id_, stream, data)
+                case Wait(seconds):
+                    process.due += int(seconds * 1e9)
+                case Listen(port):
+                    self._observer.process_listens(id_, port)
+                case Exit():
+                    break
+            process.step += 1
+            process.current = None
         self._advance(id_, process)
 
     def signal(self, id_: str, signum: int, *, notice_seconds: float = 0.0) -> None:
@@ -106,20 +147,20 @@ class Processes:
         for process in self._processes.values():
             if process.timer:
                 process.timer.cancel()
+            process.steps.close()
         self._processes.clear()
 
     def _is_fatal(self, process: _Process, signum: int) -> bool:
         if signum == signal.SIGKILL:
             return True
-        step = process.program[process.step]
+        step = process.current
         return isinstance(step, Wait) and step.heeds_signals and signum in _ENDING_SIGNALS
 
     def _advance(self, id_: str, process: _Process) -> None:
         """Carry out every step whose time has come, then set the timer for the next."""
         wrote = False
-        while process.step < len(process.program):
-            step = process.program[process.step]
-            match step:
+        while True:
+            match process.current or self._pull(id_, process):
                 case Output(stream, data):
                     self._observer.process_wrote(id_, stream, data, at=process.due)
                     wrote = True
@@ -127,12 +168,30 @@ class Processes:
                     if not self._is_over(id_, process, seconds):
                         break
                     process.due += int(seconds * 1e9)
+                case Listen(port):
+                    self._observer.process_listens(id_, port)
+                case OutOfMemory():
+                    self._observer.process_ran_out_of_memory(id_, at=process.due)
+                    self._end(id_, process, SIGNAL_EXIT_BASE + signal.SIGKILL, process.due)
+                    return
                 case Exit(code):
                     self._end(id_, process, code, process.due)
                     return
             process.step += 1
+            process.current = None
         if wrote:
             self._observer.process_progressed(id_, steps_done=process.step)
+
+    def _pull(self, id_: str, process: _Process) -> Step:
+        """Find out the next step; standard input, which nobody holds here, is at its end."""
+        try:
+            process.current = process.steps.send(None)
+        except StopIteration as end:
+            process.current = Exit(int(end.value or 0))
+        except Exception:  # whatever a script brings the emulation to, the runtime goes on
+            log.exception("container %s: its command cannot be emulated", id_)
+            process.current = Exit(BROKEN_EXIT_CODE)
+        return process.current
 
     def _is_over(self, id_: str, process: _Process, seconds: float) -> bool:
         """Tell whether a wait that began at `process.due` is over; if not, see to it that it will be noticed."""
@@ -147,6 +206,7 @@ class Processes:
 
     def _end(self, id_: str, process: _Process, exit_code: int, at: int) -> None:
         del self._processes[id_]
+        process.steps.close()
         self._observer.process_exited(id_, at=at, exit_code=exit_code)
         for waiter in process.exited:
             if not waiter.done():

@@ -24,6 +24,7 @@ from runtime_stub.behaviour.profiles import PROFILES, Profile
 from runtime_stub.journal import Journal, open_journal
 from runtime_stub.listener import Listener, ListenError, claimed, parse_listen
 from runtime_stub.machine import Machine
+from runtime_stub.ports import answering
 from runtime_stub.services.checkpoints import Checkpoints
 from runtime_stub.services.containers import Containers
 from runtime_stub.services.execs import Execs
@@ -98,6 +99,7 @@ async def serving(
         handlers.append(StreamHandlers(machine, (await stack.enter_async_context(streams)).url_for))
         generic = generic_handlers(handlers, performer=performer, wordings=profile.wordings)
         await stack.enter_async_context(_listening(listener, generic, _interceptors(listener, telemetry)))
+        await stack.enter_async_context(answering(machine.ports))
         log.info("listening on %s as %s %s", settings.listen, profile.runtime_name, profile.runtime_version)
         yield telemetry
 

@@ -1,6 +1,6 @@
 """This module is ExecSync: a command run inside a container to its end.
 
-The command's program runs in no time, except for its waits; it ends early with its container, or at the timeout.
+The command runs in no time, except for its waits; it ends early with its container, or at the timeout.
 Upstream: internal/cri/server/container_execsync.go.
 """
 
@@ -14,7 +14,7 @@ from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
 from runtime_stub.services.stopping import container_facts
 from runtime_stub.shell.entrypoint import NotExecutable
-from runtime_stub.shell.program import FOREVER, Program, duration_seconds, exit_code, written
+from runtime_stub.shell.program import FOREVER, OutOfMemory, Output, Steps, Stream, Wait
 from runtime_stub.state.records import Container, ContainerState
 from runtime_stub.state.refusals import Reason, Refusal
 
@@ -49,7 +49,9 @@ class _Command:
         self._argv = argv
         self._timeout_seconds = timeout_seconds
         self._exec_id = machine.new_id()
-        self._program: Program = ()
+        self._steps: Steps | None = None
+        self._exit_code = 0
+        self._outputs: dict[Stream, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
         self._timed_out = False
         self._died_with_container = False
 
@@ -70,27 +72,41 @@ class _Command:
         if self._died_with_container:
             return pb.ExecSyncResponse(exit_code=SIGNAL_EXIT_BASE + signal.SIGKILL)
         return pb.ExecSyncResponse(
-            stdout=written(self._program, "stdout")[:MAX_OUTPUT_BYTES],
-            stderr=written(self._program, "stderr")[:MAX_OUTPUT_BYTES],
-            exit_code=exit_code(self._program),
+            stdout=bytes(self._outputs["stdout"]), stderr=bytes(self._outputs["stderr"]), exit_code=self._exit_code
         )
 
     def _start(self) -> None:
         try:
-            self._program = self._machine.exec_program_of(self._container, self._argv)
+            self._steps = self._machine.exec_steps_of(self._container, self._argv)
         except NotExecutable as error:
             raise Refusal(Reason.EXEC_FAILED, exec_id=self._exec_id, cause=str(error)) from error
 
     async def _wait(self) -> None:
-        needed = duration_seconds(self._program)
-        allowed = self._timeout_seconds or FOREVER
-        if not needed:
+        if self._steps is None:
             return
-        waited = min(needed, allowed)
-        self._died_with_container = await self._machine.processes.exited(
-            self._container.id, timeout_seconds=None if waited == FOREVER else waited
-        )
-        self._timed_out = not self._died_with_container and needed > allowed
+        allowed = self._timeout_seconds or FOREVER
+        try:
+            while True:
+                match self._steps.send(None):
+                    case Output(stream, data):
+                        room = MAX_OUTPUT_BYTES - len(self._outputs[stream])
+                        self._outputs[stream] += data[:room]
+                    case Wait(seconds):
+                        waited = min(seconds, allowed)
+                        self._died_with_container = await self._machine.processes.exited(
+                            self._container.id, timeout_seconds=None if waited == FOREVER else waited
+                        )
+                        self._timed_out = not self._died_with_container and seconds > allowed
+                        allowed -= waited
+                    case OutOfMemory():
+                        self._exit_code = SIGNAL_EXIT_BASE + signal.SIGKILL
+                        return
+                if self._died_with_container or self._timed_out:
+                    return
+        except StopIteration as end:
+            self._exit_code = int(end.value or 0)
+        finally:
+            self._steps.close()
 
     def _time_out(self) -> None:
         raise Refusal(

@@ -27,5 +27,59 @@ _NAMES = """
     watch watchdog wc wget which who whoami whois xargs xxd xz xzcat yes zcat zcip
 """
 
+EMULATED = frozenset(
+    [
+        "[",
+        "[[",
+        "basename",
+        "cat",
+        "chgrp",
+        "chmod",
+        "chown",
+        "cp",
+        "cut",
+        "date",
+        "dd",
+        "dirname",
+        "egrep",
+        "env",
+        "fgrep",
+        "find",
+        "grep",
+        "head",
+        "hostname",
+        "httpd",
+        "id",
+        "ls",
+        "mkdir",
+        "mv",
+        "netstat",
+        "pgrep",
+        "pidof",
+        "printenv",
+        "printf",
+        "ps",
+        "realpath",
+        "rm",
+        "rmdir",
+        "sed",
+        "seq",
+        "sort",
+        "stat",
+        "sync",
+        "tail",
+        "tee",
+        "test",
+        "touch",
+        "tr",
+        "uname",
+        "uniq",
+        "wc",
+        "whoami",
+        "yes",
+    ]
+)
+"""The commands that need the emulated shell; listed here so that who only sleeps does not load them."""
+
 BUSYBOX = frozenset(_NAMES.split())
 """The commands of a busybox image, emulated or not."""

@@ -5,18 +5,19 @@ The rules, which the manual repeats (docs/runtime-stub.md):
 1. A command is known by its basename: `/bin/sleep` is `sleep`.
 2. In an image that is a busybox, a command outside busybox cannot exist: it fails to start as under runc. Any other
    image may contain anything.
-3. A command that exists and is not emulated is a server: it runs until a signal ends it, and ends with 128 + the
+3. What is more than a fixed program (`script`, `applets`) is `LIVE`: the emulated shell carries it out.
+4. A command that exists and is not emulated is a server: it runs until a signal ends it, and ends with 128 + the
    signal. As an exec, where a server would keep a probe waiting, it succeeds at once and writes nothing.
-4. A container without a command runs its image's: a server, or for busybox a shell, which ends at once without input.
+5. A container without a command runs its image's: a server, or for busybox a shell, which ends at once without input.
 """
 
 from collections.abc import Sequence
 from functools import partial
 
 from runtime_stub.shell.applets import APPLETS, SHELLS
-from runtime_stub.shell.busybox import BUSYBOX
-from runtime_stub.shell.program import FOREVER, Exit, Output, Program, Wait
-from runtime_stub.shell.script import COMMAND_NOT_FOUND, compile_script
+from runtime_stub.shell.busybox import BUSYBOX, EMULATED
+from runtime_stub.shell.program import FOREVER, LIVE, Exit, Output, Program, Wait
+from runtime_stub.shell.script import COMMAND_NOT_FOUND, NeedsShell, compile_script
 
 SERVER: Program = (Wait(FOREVER, heeds_signals=True),)
 SUCCESS: Program = (Exit(0),)
@@ -27,7 +28,12 @@ class NotExecutable(Exception):
 
 
 def container_program(
-    command: Sequence[str], arguments: Sequence[str], *, image_path: str, has_stdin: bool = False
+    command: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    image_path: str,
+    has_stdin: bool = False,
+    server: Program = SERVER,
 ) -> Program:
     """Return what a container's PID 1 does.
 
@@ -36,14 +42,15 @@ def container_program(
         arguments: the CRI's `args`, which replace the image's default arguments.
         image_path: the image's repository without its domain, such as `library/busybox`.
         has_stdin: whether somebody may type, which keeps an interactive shell alive.
+        server: what a command does that is not emulated.
 
     Raises:
         NotExecutable: the command cannot be in that image.
     """
     argv = [*command, *arguments]
     if not command and not is_busybox(image_path):
-        return SERVER
-    return _program(argv or ["sh"], image_path=image_path, has_stdin=has_stdin, server=SERVER)
+        return server
+    return _program(argv or ["sh"], image_path=image_path, has_stdin=has_stdin, server=server)
 
 
 def exec_program(command: Sequence[str], *, image_path: str) -> Program:
@@ -75,6 +82,8 @@ def _program(argv: list[str], *, image_path: str, has_stdin: bool, server: Progr
         raise NotExecutable(_runc_text(argv[0] if argv else ""))
     if name in SHELLS:
         return _shell(argv, has_stdin=has_stdin, busybox=busybox, server=server)
+    if name in EMULATED:
+        return LIVE
     applet = APPLETS.get(name)
     return applet(argv[1:]) if applet else server
 
@@ -85,11 +94,14 @@ def _shell(argv: list[str], *, has_stdin: bool, busybox: bool, server: Program) 
     while options and options[0].startswith("-") and options[0] != "-" and "c" not in flags:
         flags += options.pop(0)[1:]
     if "c" not in flags:  # an interactive shell, or a script file that would have to be read
-        return ((Wait(FOREVER),) if has_stdin else (Exit(0),)) if not options else server
+        return ((Wait(FOREVER),) if has_stdin else (Exit(0),)) if not options else LIVE
     if not options:
         return (Output("stderr", f"{shell}: -c requires an argument\n".encode()), Exit(2))
     unknown = partial(_command_in_script, shell=shell, busybox=busybox, server=server)
-    return compile_script(options[0], shell=shell, unknown=unknown, stop_at_failure="e" in flags)
+    try:
+        return compile_script(options[0], shell=shell, unknown=unknown, stop_at_failure="e" in flags)
+    except NeedsShell:
+        return LIVE
 
 
 def _command_in_script(name: str, *, shell: str, busybox: bool, server: Program) -> Program:

@@ -1,10 +1,11 @@
 """This module is the program: what a process is going to do, as a list of steps that somebody else executes.
 
-Everything a process of the emulated set does is known when it starts, so a program has no branches. It ends with an
-`Exit`, or with a `Wait` that only a signal ends.
+What a simple command does is known when it starts: a `Program` has no branches and ends with an `Exit`, or with a
+`Wait` that only a signal ends. What a script does shows as it goes along: `Steps`.
 """
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,10 +36,70 @@ class Exit:
     code: int
 
 
-Step = Output | Wait | Exit
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Wait for standard input; the process is sent the bytes that came, none at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Answer HTTP on a port of the pod from now on, until the process ends."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    """End because the memory limit is exceeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Carry out the command line in the shell's emulation, which shows what it does only as it goes along."""
+
+
+Step = Output | Wait | Read | Listen | OutOfMemory | Live | Exit
 Program = tuple[Step, ...]
+Steps = Generator[Step, bytes | None, int]
+"""A process as it goes along: it yields its steps, is sent what it reads, and returns its exit code."""
+
+
+LIVE: Program = (Live(),)
+"""The program of what only the emulated shell can tell."""
+
+
+def steps_of(program: Program) -> Steps:
+    """Return a process that carries out a program."""
+    for step in program:
+        if isinstance(step, Exit):
+            return step.code
+        yield step
+    return 0
+
 
 FOREVER = math.inf
+
+MAX_COLLECTED_SECONDS = 86_400.0
+MAX_COLLECTED_BYTES = 16 * 1024 * 1024
+
+
+def collected(steps: Steps) -> Program:
+    """Return what a process does from beginning to end as a program, up to a day of its time or a lot of output."""
+    done: list[Step] = []
+    seconds, size = 0.0, 0
+    try:
+        while seconds < MAX_COLLECTED_SECONDS and size < MAX_COLLECTED_BYTES:
+            step = steps.send(None)
+            done.append(step)
+            if isinstance(step, Wait):
+                seconds += step.seconds
+            elif isinstance(step, Output):
+                size += len(step.data)
+    except StopIteration as end:
+        return (*done, Exit(int(end.value or 0)))
+    finally:
+        steps.close()
+    return (*done, Wait(FOREVER))
 
 
 def duration_seconds(program: Program) -> float:

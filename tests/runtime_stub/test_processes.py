@@ -9,7 +9,7 @@ import pytest
 
 from kubeletsim.base.timing import LoopClock
 from runtime_stub.processes import Processes
-from runtime_stub.shell.program import Exit, Output, Program, Wait
+from runtime_stub.shell.program import Exit, Listen, OutOfMemory, Output, Program, Steps, Wait
 
 EPOCH = 1_700_000_000
 START = EPOCH * 1_000_000_000
@@ -24,12 +24,22 @@ class Observer:
     """Writes down what it is told."""
 
     told: list[tuple[object, ...]] = field(default_factory=list)
+    recalled: list[tuple[str, bytes]] = field(default_factory=list)
 
     def process_wrote(self, id_: str, stream: str, data: bytes, *, at: int) -> None:
         self.told.append(("wrote", stream, data, (at - START) / SECOND))
 
     def process_progressed(self, id_: str, *, steps_done: int) -> None:
         self.told.append(("progressed", steps_done))
+
+    def process_recalled(self, id_: str, stream: str, data: bytes) -> None:
+        self.recalled.append((stream, data))
+
+    def process_listens(self, id_: str, port: int) -> None:
+        self.told.append(("listens", port))
+
+    def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
+        self.told.append(("out of memory",))
 
     def process_exited(self, id_: str, *, at: int, exit_code: int) -> None:
         self.told.append(("exited", exit_code, (at - START) / SECOND))
@@ -119,6 +129,7 @@ async def test_a_resumed_program_repeats_nothing_and_ends_on_time(
     assert await processes.exited("c")
     assert looptime == 3
     assert observer.told == [("wrote", "stdout", b"b", 3), ("exited", 0, 3)]
+    assert observer.recalled == [("stdout", b"a")]
 
 
 async def test_everybody_who_waits_learns_of_the_end(processes: Processes) -> None:
@@ -140,3 +151,21 @@ async def test_nothing_is_told_after_closing(processes: Processes, observer: Obs
     await asyncio.sleep(2)
 
     assert observer.told == []
+
+
+async def test_a_process_says_where_it_listens_and_why_it_dies(processes: Processes, observer: Observer) -> None:
+    processes.run("c", (Listen(80), Wait(1), OutOfMemory()), started_at=START)
+
+    assert await processes.exited("c")
+    assert observer.told == [("listens", 80), ("out of memory",), ("exited", 137, 1)]
+
+
+async def test_a_process_that_cannot_be_emulated_ends_alone(processes: Processes, observer: Observer) -> None:
+    def broken() -> Steps:
+        yield Wait(1)
+        raise ZeroDivisionError
+
+    processes.run("c", broken(), started_at=START)
+
+    assert await processes.exited("c")
+    assert observer.told == [("exited", 70, 1)]

@@ -4,8 +4,11 @@ import math
 
 import pytest
 
+from runtime_stub.shell.applets import APPLETS
+from runtime_stub.shell.busybox import EMULATED
+from runtime_stub.shell.commands import COMMANDS
 from runtime_stub.shell.entrypoint import NotExecutable, container_program, exec_program, is_busybox
-from runtime_stub.shell.program import Exit, Program, Wait, exit_code, written
+from runtime_stub.shell.program import LIVE, Exit, Program, Wait, exit_code, written
 
 BUSYBOX = "library/busybox"
 NGINX = "library/nginx"
@@ -52,7 +55,16 @@ def test_a_shell_without_input_ends_at_once_and_with_input_stays() -> None:
 
 
 def test_an_exec_that_is_not_emulated_succeeds_at_once() -> None:
-    assert exec_program(["cat", "/tmp/healthy"], image_path=BUSYBOX) == (Exit(0),)
+    assert exec_program(["pg_isready"], image_path="library/postgres") == (Exit(0),)
+
+
+@pytest.mark.parametrize("command", [["cat", "/tmp/healthy"], ["sh", "-c", "ls | wc -l"], ["sh", "/script"]])
+def test_what_needs_the_emulated_shell_is_live(command: list[str]) -> None:
+    assert exec_program(command, image_path=NGINX) == LIVE
+
+
+def test_the_list_of_emulated_commands_is_right() -> None:
+    assert set(COMMANDS) - set(APPLETS) == EMULATED
 
 
 @pytest.mark.parametrize("command", [[], [""], ["/bin/nosuch"]])

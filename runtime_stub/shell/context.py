@@ -1,0 +1,153 @@
+"""This module is what a process finds around it: files, user, environment, other processes, the network, the time.
+
+A context is shared by the processes of a container; whatever is not pure in it hides behind a Protocol.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from posixpath import join, normpath
+from typing import Protocol
+
+from runtime_stub.shell.accounts import Identity
+from runtime_stub.shell.files import Files
+from runtime_stub.shell.program import Program, Read, Step, Steps
+
+ByteSteps = Generator[Step, bytes | None, bytes]
+"""A part of a process that yields bytes in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A port on which somebody listens."""
+
+    address: str
+    port: int
+
+
+class Network(Protocol):
+    """The network namespace of a container."""
+
+    def listening(self) -> Sequence[Socket]:
+        """Return the TCP sockets that listen."""
+
+
+@dataclass(slots=True)
+class Context:
+    """Surroundings of the processes of one container."""
+
+    files: Files
+    identity: Identity
+    hostname: str
+    environment: Mapping[str, str]
+    working_directory: str
+    network: Network
+    now: Callable[[], float]
+    """Unix seconds."""
+    memory_limit_bytes: int = 0
+    """0 for none."""
+    is_busybox: bool = True
+    """Whether a command outside busybox cannot exist."""
+    unknown: Program = ()
+    """What a command does that may exist and is not emulated."""
+    processes: dict[int, list[str]] = field(default_factory=dict)
+    """Argument lists by process id, of the container's own numbering."""
+
+    def begin(self, argv: Sequence[str]) -> int:
+        """Note a process, and return its id."""
+        pid = max(self.processes, default=0) + 1
+        self.processes[pid] = list(argv)
+        return pid
+
+    def end(self, pid: int) -> None:
+        """Forget a process."""
+        self.processes.pop(pid, None)
+
+
+class Input:
+    """Standard input; this one is at its end from the start."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self._rest = data
+
+    def chunk(self) -> Steps:
+        """Put more bytes into the rest; return 0 at the end."""
+        return 0
+        yield  # a generator like the others
+
+    def read(self) -> ByteSteps:
+        """Return some bytes; none at the end."""
+        if not self._rest:
+            yield from self.chunk()
+        data, self._rest = self._rest, b""
+        return data
+
+    def everything(self) -> ByteSteps:
+        """Return all that comes."""
+        pieces = []
+        while data := (yield from self.read()):
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def line(self) -> ByteSteps:
+        """Return a line with its newline, or what is left without one; nothing at the end."""
+        while b"\n" not in self._rest:
+            if not (yield from self.chunk()):
+                line, self._rest = self._rest, b""
+                return line
+        head, newline, self._rest = self._rest.partition(b"\n")
+        return head + newline
+
+    def close(self) -> None:
+        """Read no more."""
+
+
+class Console(Input):
+    """Standard input that somebody types."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ended = False
+
+    def chunk(self) -> Steps:
+        """Wait for what is typed."""
+        if not self._ended:
+            data = yield Read()
+            self._ended = not data
+            self._rest += data or b""
+        return int(not self._ended)
+
+
+@dataclass(slots=True)
+class Call:
+    """A command being called."""
+
+    argv: Sequence[str]
+    context: Context
+    stdin: Input
+    environment: Mapping[str, str]
+    directory: str
+
+    @property
+    def name(self) -> str:
+        """What it was called."""
+        return self.argv[0].rpartition("/")[2]
+
+    @property
+    def arguments(self) -> list[str]:
+        """Everything after its name."""
+        return list(self.argv[1:])
+
+    @property
+    def files(self) -> Files:
+        """The container's file system."""
+        return self.context.files
+
+    def path(self, text: str) -> str:
+        """Return the absolute path that a text means here."""
+        return absolute(text, self.directory)
+
+
+def absolute(text: str, directory: str) -> str:
+    """Return an absolute path without `.` and `..`."""
+    path = normpath(join(directory, text))
+    return path[1:] if path.startswith("//") else path

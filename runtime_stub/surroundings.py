@@ -1,0 +1,132 @@
+"""This module is the making of what a container's processes find around them (`shell.context.Context`).
+
+A container's context is made when a command first needs it and lives until the container is removed: its processes and
+execs share files. Files live in memory only; after a restart of the stub a running container's own commands, which are
+carried out again up to where they were, make them anew.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.host_files import HostVolume
+from runtime_stub.ports import PodNetwork, Ports
+from runtime_stub.shell.accounts import Identity, accounts
+from runtime_stub.shell.commands import DEFAULT_PATH, find_command
+from runtime_stub.shell.context import Call, Context, Input, absolute
+from runtime_stub.shell.entrypoint import is_busybox
+from runtime_stub.shell.files import Devices, Files, Memory, Mounted, Pseudo
+from runtime_stub.shell.proc import proc_files
+from runtime_stub.shell.program import Program, Steps
+from runtime_stub.state.records import Container, Sandbox
+
+DEFAULT_RESOLV_CONF = "nameserver 10.0.0.10\n"
+
+
+class Surroundings:
+    """The contexts of containers.
+
+    Args:
+        image_files: the files of an image by its name.
+        ports: who listens where.
+        now: Unix nanoseconds.
+    """
+
+    def __init__(
+        self, *, image_files: Callable[[str], Mapping[str, bytes]], ports: Ports, now: Callable[[], int]
+    ) -> None:
+        self._image_files = image_files
+        self._ports = ports
+        self._now = now
+        self._contexts: dict[str, Context] = {}
+
+    def process(
+        self, container: Container, sandbox: Sandbox, argv: Sequence[str], *, image_path: str, unknown: Program
+    ) -> Steps:
+        """Return a process in a container; the first one has the id 1 there.
+
+        Args:
+            container: where it runs.
+            sandbox: the container's.
+            argv: the command line.
+            image_path: the image's repository without its domain.
+            unknown: what commands do that may exist and are not emulated.
+        """
+        context = self._contexts.get(container.id)
+        if context is None:
+            context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox(image_path))
+        context.unknown = unknown
+        pid = context.begin(argv)
+        call = Call(argv, context, Input(), context.environment, context.working_directory)
+        return _ended(find_command(call, shell=argv[0]), lambda: context.end(pid))
+
+    def forget(self, container_id: str) -> None:
+        """Let go of a container that was removed."""
+        self._contexts.pop(container_id, None)
+
+    def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
+        config = container.config
+        hostname = sandbox.config.hostname or (os.uname().nodename if sandbox.host_network else sandbox.id[:12])
+        given = self._image_files(container.image_name)
+        root = Memory(given, lambda: self._now() / 1e9)
+        root.changed.update(_network_files(sandbox, hostname))
+        users = accounts(given.get("/etc/passwd", b"").decode(errors="replace"))
+        home = next((one.home for one in users if one.uid == container.uid), "/")
+        environment = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": home}
+        environment.update({one.key: one.value.decode(errors="surrogateescape") for one in config.envs})
+        context = Context(
+            files=Files(()),
+            identity=Identity(container.uid, container.gid, container.groups),
+            hostname=hostname,
+            environment=environment,
+            working_directory=absolute(config.working_dir or "/", "/"),
+            network=PodNetwork(self._ports, sandbox),
+            now=lambda: self._now() / 1e9,
+            memory_limit_bytes=container.resources.memory_limit_in_bytes,
+            is_busybox=is_busybox,
+        )
+        security = config.linux.security_context
+        mounts = [
+            Mounted("/", root, read_only=security.readonly_rootfs),
+            Mounted("/dev", Devices()),
+            Mounted("/dev/shm", Memory({"/": b""}, lambda: self._now() / 1e9)),  # noqa: S108  # in the container
+            Mounted("/proc", Pseudo(proc_files(context, config, sandbox.config))),
+            *(self._mounted(mount) for mount in config.mounts),
+        ]
+        masked = () if security.privileged else security.masked_paths
+        context.files = Files(mounts, masked=masked, read_only=security.readonly_paths)
+        return context
+
+    def _mounted(self, mount: pb.Mount) -> Mounted:
+        path = absolute(mount.container_path, "/")
+        if mount.HasField("image") and mount.image.image:
+            prefix = f"/{mount.image_sub_path.strip('/')}".rstrip("/")
+            files = self._image_files(mount.image.image).items()
+            inside: dict[str, bytes] = {
+                name[len(prefix) :]: data for name, data in files if name.startswith(f"{prefix}/")
+            }
+            return Mounted(path, Memory({"/": b"", **inside}, lambda: self._now() / 1e9), read_only=True)
+        return Mounted(path, HostVolume(mount.host_path, read_only=mount.readonly, recursive=mount.recursive_read_only))
+
+
+def _ended(steps: Steps, end: Callable[[], None]) -> Steps:
+    try:
+        return (yield from steps)
+    finally:
+        end()
+
+
+def _network_files(sandbox: Sandbox, hostname: str) -> dict[str, bytes | None]:
+    dns = sandbox.config.dns_config
+    lines = []
+    if dns.searches:
+        lines.append(f"search {' '.join(dns.searches)}\n")
+    lines += [f"nameserver {server}\n" for server in dns.servers]
+    if dns.options:
+        lines.append(f"options {' '.join(dns.options)}\n")
+    hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost\n" + "".join(f"{ip}\t{hostname}\n" for ip in sandbox.ips[:1])
+    return {
+        "/etc/resolv.conf": ("".join(lines) or DEFAULT_RESOLV_CONF).encode(),
+        "/etc/hostname": f"{hostname}\n".encode(),
+        "/etc/hosts": hosts.encode(),
+    }
