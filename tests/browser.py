@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARGUMENTS = [
     "--headless",
@@ -34,6 +34,7 @@ def chromium() -> str:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Run a browser for the length of the block."""
+    expect.set_options(timeout=20_000)  # two cores may have much else to do
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         try:

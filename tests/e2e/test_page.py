@@ -108,8 +108,9 @@ def other_pages_show_the_same_run(running: Browser, url: str) -> None:
     with opened(running, f"{url}/?q=root:*ListPodSandbox") as page:
         boxes = page.get_by_role("checkbox", name="Compare")
         expect(boxes.nth(1)).to_be_visible()
-        for box in boxes.all()[:2]:
-            box.check()
+        # By name: what arrives meanwhile moves them down.
+        for name in boxes.evaluate_all("all => all.slice(0, 2).map(box => box.ariaLabel)"):
+            page.get_by_role("checkbox", name=name, exact=True).check()
         page.get_by_role("link", name="Compare the two").click()
         expect(page.get_by_role("table", name="Differences")).to_contain_text("ListPodSandbox")
         expect(page.get_by_role("status")).to_contain_text("The same structure")

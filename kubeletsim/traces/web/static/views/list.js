@@ -69,15 +69,28 @@ export function show(main, { params, go }) {
     empty.hidden = sorted.length > 0;
     table.hidden = !sorted.length;
     const known = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-    body.replaceChildren(...sorted.map((trace) => {
-      const version = `${trace.spans}/${trace.errors}/${trace.durationNano}/${longest}/${trace.rootName}`;
+    place(sorted.map((trace) => {
+      const version = `${trace.spans}/${trace.errors}/${trace.durationNano}/${trace.rootName}`;
       const old = known.get(trace.traceId);
-      return old?.dataset.version === version ? old : row(trace, longest, version);
+      const now = old?.dataset.version === version ? old : row(trace, version);
+      now.lastChild.style.setProperty("--part", trace.durationNano / longest);
+      return now;
     }));
     plot.draw(sorted);
   }
 
-  function row(trace, longest, version) {
+  /** Put rows in order without touching those that stay: one of them may have the focus. */
+  function place(rows) {
+    const wanted = new Set(rows);
+    for (const old of [...body.rows]) if (!wanted.has(old)) old.remove();
+    let at = body.firstChild;
+    for (const one of rows) {
+      if (one === at) at = at.nextSibling;
+      else body.insertBefore(one, at);
+    }
+  }
+
+  function row(trace, version) {
     const pick = el("input", {
       type: "checkbox", checked: chosen.has(trace.traceId), "aria-label": `Compare ${trace.rootName} ${trace.traceId.slice(0, 8)}`,
       onchange: () => { pick.checked ? chosen.add(trace.traceId) : chosen.delete(trace.traceId); offer(); },
@@ -90,7 +103,7 @@ export function show(main, { params, go }) {
       el("td.when", {}, clock(trace.startTimeUnixNano)),
       el("td.number", {}, count(trace.spans)),
       el("td.number", {}, trace.errors ? el("span.error", {}, count(trace.errors)) : ""),
-      el("td.number.length", { style: { "--part": trace.durationNano / longest, "--colour": colour(trace.rootService) } }, duration(trace.durationNano)));
+      el("td.number.length", { style: { "--colour": colour(trace.rootService) } }, duration(trace.durationNano)));
   }
 
   function offer() {
