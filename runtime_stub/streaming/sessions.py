@@ -56,10 +56,12 @@ class Sessions:
         sandbox = world.get_sandbox(id_)
         if sandbox is None or sandbox.state is not SandboxState.READY:
             return self._text(Refusal(Reason.FORWARD_NOT_RUNNING, id=id_, port=port))
+        if port in {socket.port for socket in self._machine.ports.of_sandbox(id_)}:
+            return ""
         running = [one for one in world.containers_of(id_) if one.state is ContainerState.RUNNING]
-        if not serves(sandbox, map(self._machine.program_of, running), port):
-            return self._text(Refusal(Reason.PORT_REFUSED, id=id_, port=port))
-        return ""
+        if serves(sandbox, map(self._machine.program_of, running), port):
+            return ""
+        return self._text(Refusal(Reason.PORT_REFUSED, id=id_, port=port))
 
     async def _outcome(self, request: Exec | Attach, remote: Remote) -> Outcome:
         container = self._machine.world.get_container(request.container_id)

@@ -34,6 +34,14 @@ async def test_many_connections_share_one_stream_connection(pod: Pod) -> None:
             assert remote.ended(data)
 
 
+async def test_what_a_command_listens_on_is_reached(pod: Pod) -> None:
+    await pod.client.run("httpd", "-f", "-p", "8080", sandbox_id=pod.sandbox_id, name="small")
+    async with spdy_client(await pod.forward_url(), PROTOCOL) as remote:
+        _, data = await open_pair(remote, 8080, "0")
+        await remote.send(spdy.Data(data, GET))
+        await remote.until(data, b"200 OK")
+
+
 async def test_a_port_where_nothing_listens_refuses(pod: Pod) -> None:
     async with spdy_client(await pod.forward_url(), PROTOCOL) as remote:
         error, data = await open_pair(remote, 81, "0")
