@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PB := kubeletsim/pb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e bench screenshots proto clean
+.PHONY: help setup demo test check e2e bench screenshots proto clean conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: $(VENV)/.dev ## format, lint, types, layers: what CI runs first
 
 bench: $(VENV)/.dev ## measure; prints one table
 	@$(BIN)/python -m bench $(ARGS)
+
+conformance: $(VENV)/.dev ## run the critest on PATH against a stub; prints a table
+	@$(BIN)/python -m bench.conformance $(ARGS)
 
 screenshots: $(VENV)/.dev ## picture the web page for docs/images, light and dark; needs chromium
 	@$(BIN)/python -m tests.screenshots docs/images

@@ -57,7 +57,7 @@ class Surroundings:
             context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox(image_path))
         context.unknown = unknown
         pid = context.begin(argv)
-        call = Call(argv, context, Input(), context.environment, context.working_directory)
+        call = Call(argv, context, Input(), context.environment, context.working_directory, pid)
         return _ended(find_command(call, shell=argv[0]), lambda: context.end(pid))
 
     def forget(self, container_id: str) -> None:

@@ -126,6 +126,8 @@ class Call:
     stdin: Input
     environment: Mapping[str, str]
     directory: str
+    pid: int = 0
+    """The process it is; 0 for one that is not in the list."""
 
     @property
     def name(self) -> str:

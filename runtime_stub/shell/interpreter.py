@@ -61,6 +61,7 @@ class Shell:
         self.arguments: list[str] = []
         self.functions: dict[str, Command] = {}
         self.directory = directory
+        self.pid = 0
         self.status = 0
         self.stop_at_failure = False
         self.jobs = Jobs()
@@ -343,13 +344,15 @@ class Shell:
         """Run a command that is not part of the shell."""
         environment = {name: self.variables[name] for name in self.exported if name in self.variables}
         environment.update(values or {})
-        call = Call(argv, self.context, stdin, environment, self.directory)
-        pid = self.context.begin(argv) if not last else 0
+        if last and self.pid:
+            self.context.processes[self.pid] = list(argv)  # it takes the shell's place
+        pid = self.pid if last else self.context.begin(argv)
         try:
-            steps = find_command(call, shell=self.name)
+            steps = find_command(Call(argv, self.context, stdin, environment, self.directory, pid), shell=self.name)
             return (yield from steps if last else as_child(steps))
         finally:
-            self.context.end(pid)
+            if not last:
+                self.context.end(pid)
 
     def _call_function(self, function: Command, argv: Sequence[str], stdin: Input) -> Steps:
         if self._depth >= MAX_DEPTH:

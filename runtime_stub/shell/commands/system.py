@@ -64,7 +64,7 @@ def env(call: Call) -> Steps:
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
     if words:
-        inner = Call(words, call.context, call.stdin, environment, call.directory)
+        inner = Call(words, call.context, call.stdin, environment, call.directory, call.pid)
         return (yield from find_command(inner, shell="env"))  # noqa: S604  # a name for messages
     yield out("".join(f"{name}={value}\n" for name, value in environment.items()))
     return 0
@@ -112,7 +112,9 @@ def pgrep(call: Call) -> Steps:
     if not words:
         raise UsageError("no pattern given")
     pids = []
-    for pid, argv in _processes(call)[:-1]:  # the last one is the command itself
+    for pid, argv in _processes(call):
+        if pid == call.pid:
+            continue
         name = argv[0].rpartition("/")[2]
         text = " ".join(argv) if "f" in found else name
         exact = call.name == "pidof" or "x" in found
@@ -291,6 +293,7 @@ def run_shell(call: Call, script: str | None, words: Sequence[str], *, stop_at_f
     from runtime_stub.shell.interpreter import Shell  # the shell knows the commands
 
     made = Shell(call.context, name=words[0], variables=call.environment, directory=call.directory)
+    made.pid = call.pid
     made.arguments, made.stdin, made.stop_at_failure = list(words[1:]), call.stdin, stop_at_failure
     return (yield from made.interact() if script is None else made.run(script, replaces_shell=True))
 

@@ -31,7 +31,7 @@ def run(script: str, *, stdin: bytes = b"", steps: int = 20_000) -> tuple[int | 
     """Return status, both outputs, and how long it took."""
     around = context()
     around.begin(["sh"])
-    process = find_command(Call(["sh", "-c", script], around, Input(stdin), around.environment, "/"), shell="sh")
+    process = find_command(Call(["sh", "-c", script], around, Input(stdin), around.environment, "/", 2), shell="sh")
     written: dict[str, bytes] = {"stdout": b"", "stderr": b""}
     seconds = 0.0
     try:
