@@ -26,8 +26,8 @@ from kubeletsim.pods.sources.merge import Publish
 WATCH_RETRY_SECONDS = 1.0
 WATCH_RETRY_MAX_SECONDS = 20.0
 WATCH_QUIET_MS = 150
-"""A batch of changes ends when nothing has changed for so long; also how often the watcher wakes to see whether to stop,
-which an idle node feels."""
+"""A batch of changes ends when nothing has changed for so long; also how often the watcher wakes to see whether to
+stop, which an idle node feels."""
 WATCH_BATCH_MS = 500
 
 log = logging.getLogger(__name__)
