@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from runtime_stub.shell.context import Input, absolute
 from runtime_stub.shell.expansion import ExpansionError
-from runtime_stub.shell.parser import ScriptError, parse
+from runtime_stub.shell.parser import parse
 from runtime_stub.shell.program import Output, Steps, Wait
 from runtime_stub.shell.redirection import complaint, wording
+from runtime_stub.shell.word_reader import ScriptError
 
 if TYPE_CHECKING:
     from runtime_stub.shell.interpreter import Shell

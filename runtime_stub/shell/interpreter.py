@@ -12,13 +12,13 @@ from fnmatch import fnmatchcase
 
 from runtime_stub.shell.builtins import BUILTINS, BreakLoop, EndShell, ReturnFromFunction
 from runtime_stub.shell.commands import find_command
-from runtime_stub.shell.context import Call, Context, Input, absolute
+from runtime_stub.shell.context import Call, Context, Input
 from runtime_stub.shell.expansion import ExpansionError, TextSteps, expand, expand_one, expand_pattern
 from runtime_stub.shell.jobs import Jobs
-from runtime_stub.shell.parser import ScriptError, parse
+from runtime_stub.shell.parser import parse
 from runtime_stub.shell.pipes import PipeInput, as_child
 from runtime_stub.shell.program import Output, Step, Steps, Wait
-from runtime_stub.shell.redirection import STREAMS, Sink, Table, complaint, redirected, wording
+from runtime_stub.shell.redirection import Table, complaint, redirect, redirected, wording
 from runtime_stub.shell.syntax import (
     Body,
     Case,
@@ -34,6 +34,7 @@ from runtime_stub.shell.syntax import (
     Simple,
     While,
 )
+from runtime_stub.shell.word_reader import ScriptError
 
 SYNTAX_ERROR = 2
 COMMANDS_PER_TICK = 200
@@ -315,7 +316,7 @@ class Shell:
             self.status = self._substituted  # of the last command substitution
         table = Table()
         try:
-            stdin = (yield from self._redirect(command.redirections, table, stdin)) or stdin
+            stdin = yield from self._redirect(command.redirections, table, stdin)
         except OSError as error:
             what = "can't create" if error.args[2:] and error.args[2] == "w" else "can't open"
             reason = "no such file" if error.errno == errno.ENOENT else wording(error)
@@ -373,7 +374,10 @@ class Shell:
     def _redirected(self, command: Command, redirections: Sequence[Redirection], stdin: Input) -> Steps:
         table = Table()
         try:
-            stdin = (yield from self._redirect(redirections, table, stdin)) or stdin
+            opened = redirect(
+                redirections, table, stdin, variables=self, directory=self.directory, files=self.context.files
+            )
+            stdin = (yield from opened) or stdin
         except OSError as error:
             yield from complaint(self.name, f"can't open {error.filename}", wording(error))
             self.status = 1
@@ -383,26 +387,8 @@ class Shell:
     def _redirect(
         self, redirections: Sequence[Redirection], table: Table, stdin: Input
     ) -> Generator[Step, bytes | None, Input]:
-        for one in redirections:
-            text = yield from expand_one(one.target, self)
-            match one.operator:
-                case "<<":
-                    stdin = Input(text.encode(errors="surrogateescape"))
-                case "<":
-                    path = absolute(text, self.directory)
-                    stdin = Input(self.context.files.read(path))
-                case ">&" | "<&" if text == "-":
-                    table.ends[one.descriptor] = None
-                case ">&" if text.isdecimal():
-                    table.ends[one.descriptor] = table.ends.get(int(text), STREAMS.get(int(text)))
-                case ">" | ">>" | ">|" | ">&" | "<>":
-                    table.ends[one.descriptor] = self._sink(text, append=one.operator == ">>")
-        return stdin
-
-    def _sink(self, text: str, *, append: bool) -> Sink:
-        path, files = absolute(text, self.directory), self.context.files
-        files.write(path, b"", append=append)
-        return Sink(path, files)
+        files = self.context.files
+        return redirect(redirections, table, stdin, variables=self, directory=self.directory, files=files)
 
     # Odds and ends
 

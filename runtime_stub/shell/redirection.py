@@ -1,11 +1,14 @@
 """This module is where the output of commands goes: through tables of descriptors to streams, files, or nowhere."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from runtime_stub.shell.context import Input, absolute
+from runtime_stub.shell.expansion import Variables, expand_one
 from runtime_stub.shell.files import Files
-from runtime_stub.shell.program import Output, Steps, Stream
+from runtime_stub.shell.program import Output, Step, Steps, Stream
+from runtime_stub.shell.syntax import Redirection
 
 STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
 
@@ -76,3 +79,35 @@ def wording(error: OSError) -> str:
 def complaint(*texts: object) -> Iterable[Output]:
     """Return a line on standard error, as commands write it."""
     return (Output("stderr", (": ".join(str(one) for one in texts) + "\n").encode()),)
+
+
+def redirect(
+    redirections: Sequence[Redirection],
+    table: Table,
+    stdin: Input,
+    *,
+    variables: Variables,
+    directory: str,
+    files: Files,
+) -> Generator[Step, bytes | None, Input]:
+    """Carry out redirections from left to right: fill the table of outputs, and return where input comes from.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+    for one in redirections:
+        text = yield from expand_one(one.target, variables)
+        match one.operator:
+            case "<<":
+                stdin = Input(text.encode(errors="surrogateescape"))
+            case "<":
+                stdin = Input(files.read(absolute(text, directory)))
+            case ">&" | "<&" if text == "-":
+                table.ends[one.descriptor] = None
+            case ">&" if text.isdecimal():
+                table.ends[one.descriptor] = table.ends.get(int(text), STREAMS.get(int(text)))
+            case ">" | ">>" | ">|" | ">&" | "<>":
+                path = absolute(text, directory)
+                files.write(path, b"", append=one.operator == ">>")
+                table.ends[one.descriptor] = Sink(path, files)
+    return stdin
