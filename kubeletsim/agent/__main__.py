@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a node until a signal ends it; return the exit code: 0 stopped, 1 failed, 2 bad flags or configuration."""
     pending = begin_reading(arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a runtime that goes away is for our log to report
-    _skip_lightkubes_client()
+    _travel_light()
     import kubeletsim.agent.node  # noqa: F401  takes as long as the child's reading does
 
     effective = pending.wait()
@@ -44,15 +44,18 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _skip_lightkubes_client() -> None:
-    """Let lightkube's models be imported without its client, 2 MB that a node without an API server has no use for.
+def _travel_light() -> None:
+    """Keep out of this process what libraries load although a node has no use for it, some 4 MB.
 
-    A package's `__init__` runs before any of its modules, and lightkube's imports the client. A package that is there
-    already, found but not run, is taken as it is.
+    lightkube's `__init__`, which runs before any of its models, imports an HTTP client; a package that is registered
+    already, found but not run, is taken as it is. gRPC and OpenTelemetry load a compiler and a process library if they
+    happen to be installed, as they are beside the tests.
     """
     spec = importlib.util.find_spec("lightkube")
     if spec is not None:
         sys.modules.setdefault("lightkube", importlib.util.module_from_spec(spec))
+    for name in ("grpc_tools", "psutil"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None makes importing it fail
 
 
 def _run(effective: Effective) -> None:
