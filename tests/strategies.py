@@ -8,7 +8,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from kubeletsim.model.duration import Duration
+from kubeletsim.base.duration import Duration
 from kubeletsim.model.pod import all_containers
 from kubeletsim.model.quantity import Quantity, QuantityFormat
 from kubeletsim.model.runtime import (

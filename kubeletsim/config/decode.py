@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kubeletsim.base.suggestion import did_you_mean
 from kubeletsim.config.schema.kubelet import API_VERSION, KIND, KubeletConfiguration
 from kubeletsim.config.schema.replace import field_name
-from kubeletsim.config.schema.suggestion import did_you_mean
 from kubeletsim.config.schema.types import Struct, join_path, struct_of
 from kubeletsim.model.errors import Fault
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.structs import MemoryReservation, Taint, VModuleItem
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 _BOOLEANS = {

@@ -15,15 +15,15 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from kubeletsim.base.duration import Duration
+from kubeletsim.base.suggestion import did_you_mean
 from kubeletsim.config import flag_values as kinds
 from kubeletsim.config.findings import Finding
 from kubeletsim.config.flag_values import Kind
 from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.config.schema.kubelet import KubeletConfiguration
 from kubeletsim.config.schema.replace import field_name, replaced
-from kubeletsim.config.schema.suggestion import did_you_mean
 from kubeletsim.config.schema.types import Struct, struct_of
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import ConfigError
 from kubeletsim.model.quantity import Quantity
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeletsim.model.duration import Duration
+from kubeletsim.base.duration import Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

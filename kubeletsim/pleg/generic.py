@@ -17,8 +17,8 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.base.timing import Clock, every
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.runtime import (
     ContainerState,

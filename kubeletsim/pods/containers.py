@@ -14,8 +14,8 @@ from typing import Protocol
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.base.timing import Backoff, Clock
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.labels import RESTART_COUNT_ANNOTATION

@@ -16,8 +16,8 @@ from typing import Protocol
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.base.timing import Backoff, Clock
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import CRIError, go_quote
 from kubeletsim.model.events import Event, EventRecorder, ObjectReference
 from kubeletsim.model.pod import AnyContainer, pod_uid

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.decode import decode, kind_faults
 from kubeletsim.config.schema.kubelet import API_VERSION, KIND
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.decode import decode
 from kubeletsim.config.documentation import Documentation
 from kubeletsim.config.flags import FLAGS
@@ -25,7 +26,6 @@ from kubeletsim.config.schema.kubelet import API_VERSION, KIND, KubeletConfigura
 from kubeletsim.config.schema.replace import field_name
 from kubeletsim.config.schema.types import Struct, Zero, struct_of
 from kubeletsim.config.schema.validation import HostFacts, advise, check_startup, validate
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import Fault
 from kubeletsim.model.quantity import Quantity
 

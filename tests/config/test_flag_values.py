@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config import flag_values
 from kubeletsim.config.flag_values import Kind
 from kubeletsim.config.schema.structs import MemoryReservation, Taint, VModuleItem
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 

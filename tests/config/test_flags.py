@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.flags import FLAGS, KubeletFlags, apply_flags, describe_flags, parse_flags, split_arguments
 from kubeletsim.config.schema.defaults import flag_baseline
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import ConfigError
 
 

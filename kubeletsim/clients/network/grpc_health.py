@@ -10,8 +10,8 @@ import time
 import grpc
 import grpc.aio
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.clients.network.dialing import join_host_port
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import KubeletSimError
 
 METHOD = "/grpc.health.v1.Health/Check"

@@ -6,8 +6,8 @@ structs and durations never.
 
 from typing import Any
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.types import Struct, Zero
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 

@@ -6,7 +6,7 @@ Upstream: `pkg/kubelet/eviction/helpers.go` and `pkg/kubelet/eviction/api/types.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from kubeletsim.model.duration import Duration
+from kubeletsim.base.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 SIGNALS = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
-from kubeletsim.config.schema.suggestion import did_you_mean
+from kubeletsim.base.suggestion import did_you_mean
 from kubeletsim.config.schema.types import join_path
 from kubeletsim.model.errors import Fault
 

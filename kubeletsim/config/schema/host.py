@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.structs import (
     CrashLoopBackOffConfig,
     LoggingConfiguration,
@@ -14,7 +15,6 @@ from kubeletsim.config.schema.structs import (
     UserNamespaces,
 )
 from kubeletsim.config.schema.types import GoDuration, ListOf, OneOf, OrDefault, Pointer, Range, Stage
-from kubeletsim.model.duration import Duration
 
 
 class HostFields:

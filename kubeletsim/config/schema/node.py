@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.types import GoDuration, Int32, ListOf, OneOf, OrDefault, Pointer, Range, Stage
-from kubeletsim.model.duration import Duration
 
 PERCENT = Range(0, 100)
 NOT_NEGATIVE_DURATION = Range(minimum=Duration())

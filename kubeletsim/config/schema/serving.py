@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.structs import KubeletAuthentication, KubeletAuthorization
 from kubeletsim.config.schema.types import GoDuration, Int32, ListOf, OneOf, OrDefault, Pointer, Range
-from kubeletsim.model.duration import Duration
 
 PORT = Range(1, 65535)
 PORT_OR_OFF = Range(0, 65535)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.types import (
     GoDuration,
     GoDurationOrNanoseconds,
@@ -22,7 +23,6 @@ from kubeletsim.config.schema.types import (
     Stage,
     Struct,
 )
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 VERBOSITY = Range(0, 2**31 - 1)

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from kubeletsim.model.duration import Duration
+from kubeletsim.base.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 T = TypeVar("T")

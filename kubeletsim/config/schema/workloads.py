@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.serving import NOT_NEGATIVE
 from kubeletsim.config.schema.structs import MemorySwapConfiguration
 from kubeletsim.config.schema.types import GoDuration, Int32, Int64, OneOf, OrDefault, Pointer, Range
-from kubeletsim.model.duration import Duration
 
 FIREWALL_MARK_BIT = Range(0, 31)
 

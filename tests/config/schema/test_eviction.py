@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import pytest
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.eviction import (
     Threshold,
     parse_grace_period,
@@ -9,7 +10,6 @@ from kubeletsim.config.schema.eviction import (
     parse_percentage,
     parse_threshold,
 )
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.quantity import Quantity
 
 

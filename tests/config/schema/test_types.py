@@ -1,10 +1,10 @@
 import pytest
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.host import HostFields
 from kubeletsim.config.schema.kubelet import KubeletConfiguration
 from kubeletsim.config.schema.structs import Taint, TracingConfiguration
 from kubeletsim.config.schema.types import OneOf, Range, join_path, struct_of
-from kubeletsim.model.duration import Duration
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.config.schema.cpuset import parse_cpu_set
 from kubeletsim.config.schema.gates import FeatureGates
 from kubeletsim.config.schema.kubelet import KUBERNETES_VERSION, KubeletConfiguration
 from kubeletsim.config.schema.types import Range
-from kubeletsim.model.duration import Duration
 from kubeletsim.model.errors import Fault
 
 CFS_PERIOD = Range(Duration.of(milliseconds=1), Duration.of(seconds=1))

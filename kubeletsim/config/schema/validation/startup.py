@@ -8,6 +8,7 @@ Sources: `cmd/kubelet/app/server.go` (TLS, reservations), `pkg/kubelet/eviction/
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from kubeletsim.base.suggestion import did_you_mean
 from kubeletsim.config.schema.eviction import (
     SIGNALS,
     parse_grace_period,
@@ -17,7 +18,6 @@ from kubeletsim.config.schema.eviction import (
 )
 from kubeletsim.config.schema.gates import FeatureGates
 from kubeletsim.config.schema.kubelet import KubeletConfiguration
-from kubeletsim.config.schema.suggestion import did_you_mean
 from kubeletsim.config.schema.types import join_path
 from kubeletsim.model.errors import Fault
 from kubeletsim.model.quantity import Quantity

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 
-from kubeletsim.model.duration import Duration
+from kubeletsim.base.duration import Duration
 from tests.strategies import durations
 
 

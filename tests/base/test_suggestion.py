@@ -1,6 +1,6 @@
 import pytest
 
-from kubeletsim.config.schema.suggestion import did_you_mean
+from kubeletsim.base.suggestion import did_you_mean
 
 
 @pytest.mark.parametrize(
