@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import cri, imports, ingest, node, page, spans
+from bench import cri, crowd, imports, ingest, node, page, spans
 from bench.figure import Figure
 
 GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
@@ -17,6 +17,7 @@ GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
     "page": page.figures,
     "cri": cri.figures,
     "node": node.figures,
+    "crowd": crowd.figures,
 }
 
 
