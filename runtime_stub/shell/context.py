@@ -66,6 +66,8 @@ class Context:
 class Input:
     """Standard input; this one is at its end from the start."""
 
+    is_terminal = False
+
     def __init__(self, data: bytes = b"") -> None:
         self._rest = data
 
@@ -102,19 +104,25 @@ class Input:
 
 
 class Console(Input):
-    """Standard input that somebody types."""
+    """Standard input that somebody types.
 
-    def __init__(self) -> None:
+    Args:
+        is_terminal: ^D ends what one command reads, not what the next one does.
+    """
+
+    def __init__(self, *, is_terminal: bool = False) -> None:
         super().__init__()
+        self.is_terminal = is_terminal
         self._ended = False
 
     def chunk(self) -> Steps:
         """Wait for what is typed."""
-        if not self._ended:
-            data = yield Read()
-            self._ended = not data
-            self._rest += data or b""
-        return int(not self._ended)
+        if self._ended:
+            return 0
+        data = (yield Read()) or b""
+        self._ended = not data and not self.is_terminal
+        self._rest += data
+        return int(bool(data))
 
 
 @dataclass(slots=True)

@@ -13,11 +13,12 @@ from fnmatch import fnmatchcase
 from runtime_stub.shell.builtins import BUILTINS, BreakLoop, EndShell, ReturnFromFunction
 from runtime_stub.shell.commands import find_command
 from runtime_stub.shell.context import Call, Context, Input
+from runtime_stub.shell.conversation import converse
 from runtime_stub.shell.expansion import ExpansionError, TextSteps, expand, expand_one, expand_pattern
 from runtime_stub.shell.jobs import Jobs
 from runtime_stub.shell.parser import parse
-from runtime_stub.shell.pipes import PipeInput, as_child
-from runtime_stub.shell.program import Output, Step, Steps, Wait
+from runtime_stub.shell.pipes import PipeInput, as_child, captured
+from runtime_stub.shell.program import Step, Steps, Wait
 from runtime_stub.shell.redirection import Table, complaint, redirect, redirected, wording
 from runtime_stub.shell.syntax import (
     Body,
@@ -105,20 +106,8 @@ class Shell:
 
     def capture(self, body: Body) -> TextSteps:
         """Run a script in a subshell, and return its output without the last newlines."""
-        pieces: list[bytes] = []
-        steps, sent = self._copy().subshell(body, self.stdin), None
-        while True:
-            try:
-                step = steps.send(sent)
-            except StopIteration as end:
-                self._substituted = int(end.value or 0)
-                break
-            sent = None
-            if isinstance(step, Output) and step.stream == "stdout":
-                pieces.append(step.data)
-            else:
-                sent = yield step
-        return b"".join(pieces).replace(b"\0", b"").decode(errors="surrogateescape").rstrip("\n")
+        self._substituted, output = yield from captured(self._copy().subshell(body, self.stdin))
+        return output.replace(b"\0", b"").decode(errors="surrogateescape").rstrip("\n")
 
     # Running
 
@@ -138,35 +127,11 @@ class Shell:
 
     def interact(self) -> Steps:
         """Read commands from standard input, one line or construct at a time, until its end."""
-        return (yield from self.jobs.mixed(self._interact()))
+        return (yield from self.jobs.mixed(converse(self)))
 
     def subshell(self, body: Body, stdin: Input) -> Steps:
         """Run a script that cannot change this shell; call it on a copy."""
         return (yield from self._guarded(body, stdin, last=False))
-
-    def _interact(self) -> Steps:
-        script = ""
-        while line := (yield from self.stdin.line()):
-            script += line.decode(errors="surrogateescape")
-            try:
-                body = parse(script)
-            except ScriptError as error:
-                if "unterminated" in str(error) or "end of file" in str(error):
-                    continue  # the construct goes on in the next line
-                yield from complaint(self.name, error)
-                script, self.status = "", SYNTAX_ERROR
-                continue
-            script = ""
-            try:
-                yield from self.body(body, self.stdin)
-            except EndShell as end:
-                return end.status
-            except (BreakLoop, ReturnFromFunction):
-                pass
-            except ExpansionError as error:
-                yield from complaint(self.name, error)
-                self.status = SYNTAX_ERROR
-        return self.status
 
     def _guarded(self, body: Body, stdin: Input, *, last: bool) -> Steps:
         try:
@@ -213,9 +178,12 @@ class Shell:
             stdin = PipeInput(self._copy().subshell(body, stdin))
         if left:
             shell = self._copy()
-            self.status = yield from shell.subshell((Item((("", Pipeline((right,))),)),), stdin)
-            if isinstance(stdin, PipeInput):
-                yield from stdin.finish()
+            try:
+                self.status = yield from shell.subshell((Item((("", Pipeline((right,))),)),), stdin)
+                if isinstance(stdin, PipeInput):
+                    yield from stdin.finish()
+            finally:
+                stdin.close()
         else:
             yield from self.command(right, stdin, last=last and not pipeline.negated)
         if pipeline.negated:

@@ -4,9 +4,10 @@ Everything happens in one process of simulated time: whenever the shell waits, w
 out, and the wait is cut at the moments when something is.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from runtime_stub.shell.program import FOREVER, Steps, Wait
+from runtime_stub.shell.program import FOREVER, Step, Steps, Wait, relayed
 
 
 @dataclass(slots=True)
@@ -54,18 +55,16 @@ class Jobs:
 
     def mixed(self, main: Steps) -> Steps:
         """Return the shell's process with its background woven in."""
-        sent: bytes | None = None
-        while True:
-            try:
-                step = main.send(sent)
-            except StopIteration as end:
-                yield from self._catch_up()
-                return int(end.value or 0)
-            sent = None
-            if isinstance(step, Wait):
-                yield from self._wait(step)
-            else:
-                sent = yield step
+        status = yield from relayed(main, self._meanwhile)
+        yield from self._catch_up()
+        return status
+
+    def _meanwhile(self, step: Step) -> Generator[Step, bytes | None, bytes | None]:
+        """Let the background go on while the shell waits."""
+        if isinstance(step, Wait):
+            yield from self._wait(step)
+            return None
+        return (yield step)
 
     def _wait(self, wait: Wait) -> Steps:
         yield from self._catch_up()

@@ -25,7 +25,7 @@ from runtime_stub.shell.syntax import (
     While,
     Word,
 )
-from runtime_stub.shell.word_reader import WordReader
+from runtime_stub.shell.word_reader import UnfinishedScript, WordReader
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -40,6 +40,21 @@ def parse(script: str) -> Body:
         ScriptError: it is no script.
     """
     return _Parser(script).whole()
+
+
+def parse_typed(lines: str) -> Body:
+    """Return what some lines consist of that somebody types.
+
+    Raises:
+        UnfinishedScript: the next line belongs to them.
+        ScriptError: they are no script.
+    """
+    parser = _Parser(lines)
+    body = parser.whole()
+    backslashes = len(lines.rstrip("\n")) - len(lines.rstrip("\n").rstrip("\\"))
+    if parser.is_open or (backslashes % 2 and lines.endswith("\n")):
+        raise UnfinishedScript("syntax error: unexpected end of file")
+    return body
 
 
 class _Parser(WordReader):

@@ -1,9 +1,10 @@
 """This module is how a shell takes part in its commands: pipes between them, and deafness while it waits."""
 
+from collections.abc import Generator
 from dataclasses import replace
 
 from runtime_stub.shell.context import Input
-from runtime_stub.shell.program import Output, Steps, Wait
+from runtime_stub.shell.program import Output, Step, Steps, Stream, Wait, relayed
 
 
 class PipeInput(Input):
@@ -42,17 +43,24 @@ class PipeInput(Input):
             self._steps = None
 
 
+def captured(steps: Steps, stream: Stream = "stdout") -> Generator[Step, bytes | None, tuple[int, bytes]]:
+    """Return a process that keeps what another writes to a stream; it yields the exit code and that output."""
+    pieces: list[bytes] = []
+
+    def keep(step: Step) -> Generator[Step, bytes | None, bytes | None]:
+        if isinstance(step, Output) and step.stream == stream:
+            pieces.append(step.data)
+            return None
+        return (yield step)
+
+    status = yield from relayed(steps, keep)
+    return status, b"".join(pieces)
+
+
 def as_child(steps: Steps) -> Steps:
     """Return the process of a command that the shell waits for: the shell, which is PID 1, ignores signals."""
-    sent: bytes | None = None
-    try:
-        while True:
-            try:
-                step = steps.send(sent)
-            except StopIteration as end:
-                return int(end.value or 0)
-            if isinstance(step, Wait):
-                step = replace(step, heeds_signals=False)
-            sent = yield step
-    finally:
-        steps.close()
+
+    def deaf(step: Step) -> Generator[Step, bytes | None, bytes | None]:
+        return (yield replace(step, heeds_signals=False) if isinstance(step, Wait) else step)
+
+    return relayed(steps, deaf)

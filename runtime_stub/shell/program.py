@@ -5,7 +5,7 @@ What a simple command does is known when it starts: a `Program` has no branches 
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +68,32 @@ LIVE: Program = (Live(),)
 """The program of what only the emulated shell can tell."""
 
 
+class Interrupted(Exception):  # a signal, not an error
+    """Thrown into a process where it waits, when somebody types ^C at its terminal; who does not care ends by it."""
+
+
+def relayed(steps: Steps, answer: Callable[[Step], Generator[Step, bytes | None, bytes | None]]) -> Steps:
+    """Return a process that takes part in another: each step of the other becomes what `answer` yields for it.
+
+    Args:
+        steps: the other; it is closed in the end, and interrupted when this process is.
+        answer: returns what the other is sent for its step.
+    """
+    try:
+        step = next(steps)
+        while True:
+            try:
+                sent = yield from answer(step)
+            except Interrupted as interrupt:
+                step = steps.throw(interrupt)
+            else:
+                step = steps.send(sent)
+    except StopIteration as end:
+        return int(end.value or 0)
+    finally:
+        steps.close()
+
+
 def steps_of(program: Program) -> Steps:
     """Return a process that carries out a program."""
     for step in program:
@@ -78,6 +104,7 @@ def steps_of(program: Program) -> Steps:
 
 
 FOREVER = math.inf
+
 
 MAX_COLLECTED_SECONDS = 86_400.0
 MAX_COLLECTED_BYTES = 16 * 1024 * 1024

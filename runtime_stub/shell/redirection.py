@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from runtime_stub.shell.context import Input, absolute
 from runtime_stub.shell.expansion import Variables, expand_one
 from runtime_stub.shell.files import Files
-from runtime_stub.shell.program import Output, Step, Steps, Stream
+from runtime_stub.shell.program import Output, Step, Steps, Stream, relayed
 from runtime_stub.shell.syntax import Redirection
 
 STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
@@ -46,29 +46,23 @@ def redirected(steps: Steps, table: Table) -> Steps:
     if table.is_plain:
         return (yield from steps)
     numbers = {stream: number for number, stream in STREAMS.items()}
-    sent: bytes | None = None
-    try:
-        while True:
-            try:
-                step = steps.send(sent)
-            except StopIteration as end:
-                return int(end.value or 0)
-            sent = None
-            if not isinstance(step, Output):
-                sent = yield step
-                continue
-            match table.ends.get(numbers[step.stream]):
-                case None:
-                    pass
-                case Sink() as sink:
-                    try:
-                        sink.write(step.data)
-                    except OSError as error:
-                        yield Output("stderr", f"sh: write error: {wording(error)}\n".encode())
-                case stream:
-                    yield Output(stream, step.data)
-    finally:
-        steps.close()
+
+    def directed(step: Step) -> Generator[Step, bytes | None, bytes | None]:
+        if not isinstance(step, Output):
+            return (yield step)
+        match table.ends.get(numbers[step.stream]):
+            case None:
+                pass
+            case Sink() as sink:
+                try:
+                    sink.write(step.data)
+                except OSError as error:
+                    yield Output("stderr", f"sh: write error: {wording(error)}\n".encode())
+            case stream:
+                yield Output(stream, step.data)
+        return None
+
+    return (yield from relayed(steps, directed))
 
 
 def wording(error: OSError) -> str:

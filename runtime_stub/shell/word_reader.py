@@ -24,6 +24,10 @@ class ScriptError(ValueError):
     """The text is no script; the message is the shell's."""
 
 
+class UnfinishedScript(ScriptError):
+    """The text ends in the middle of something; more of it may be typed."""
+
+
 class WordReader(ABC):
     """A text and how far it has been read.
 
@@ -42,6 +46,8 @@ class WordReader(ABC):
         self._at = 0
         self._depth = depth
         self._documents: list[tuple[list[Part], str, bool, bool]] = []  # here-documents to be read at the line's end
+        self.is_open = False
+        """Whether the text ended before a here-document did."""
 
     @abstractmethod
     def body(self, ends: frozenset[str]) -> Body:
@@ -61,7 +67,7 @@ class WordReader(ABC):
     def unexpected(self) -> ScriptError:
         """Return the complaint about what comes next."""
         if not self.rest():
-            return ScriptError("syntax error: unexpected end of file")
+            return UnfinishedScript("syntax error: unexpected end of file")
         word = re.compile(r"&&|\|\||;;|[;&|<>()\n]|[^\s;&|<>()]+").match(self._text, self._at)
         found = word[0] if word else self._text[self._at]
         shown = "newline" if found == "\n" else f'"{found}"' if found else "end of file"
@@ -88,7 +94,7 @@ class WordReader(ABC):
             elif char == "'":
                 end = self._text.find("'", self._at + 1)
                 if end < 0:
-                    raise ScriptError("syntax error: unterminated quoted string")
+                    raise UnfinishedScript("syntax error: unterminated quoted string")
                 parts.append(Text(self._text[self._at + 1 : end], quoted=True))
                 self._at = end + 1
             elif char == '"':
@@ -112,7 +118,7 @@ class WordReader(ABC):
             if not self.rest():
                 if not end:
                     return parts
-                raise ScriptError("syntax error: unterminated quoted string")
+                raise UnfinishedScript("syntax error: unterminated quoted string")
             char = self._text[self._at]
             if char == "\\":
                 following = self._text[self._at + 1 : self._at + 2]
@@ -151,7 +157,7 @@ class WordReader(ABC):
         while end < len(self._text) and self._text[end] != "`":
             end += 2 if self._text[end] == "\\" else 1
         if end >= len(self._text):
-            raise ScriptError("syntax error: EOF in backquote substitution")
+            raise UnfinishedScript("syntax error: EOF in backquote substitution")
         inside = re.sub(r"\\([$`\\])", r"\1", self._text[self._at + 1 : end])
         self._at = end + 1
         return Substitution(type(self)(inside, self._depth + 1).whole(), quoted)
@@ -163,7 +169,7 @@ class WordReader(ABC):
             depth += {"(": 1, ")": -1}.get(self._text[end], 0)
             end += 1
         if depth or self._text[end - 2 : end] != "))":
-            raise ScriptError('syntax error: missing "))"')
+            raise UnfinishedScript('syntax error: missing "))"')
         inner = type(self)(self._text[start : end - 2], self._depth + 1)
         self._at = end
         return Arithmetic(tuple(inner.quoted("")), quoted)
@@ -186,7 +192,7 @@ class WordReader(ABC):
             self._at += len(operator)
             argument = self._word(frozenset("}")) or ()
         if not self._sees("}"):
-            raise ScriptError('syntax error: missing "}"')
+            raise UnfinishedScript('syntax error: missing "}"')
         self._at += 1
         return Parameter(name[0], operator, argument, quoted)
 
@@ -230,6 +236,8 @@ class WordReader(ABC):
                 if line == end:
                     break
                 lines.append(line + "\n")
+            else:
+                self.is_open = True
             text = "".join(lines)
             document += [Text(text, quoted=True)] if quoted else type(self)(text, self._depth + 1).quoted("")
         self._documents.clear()
