@@ -31,6 +31,8 @@ class Effective:
     configz: Mapping[str, Any]
     """The same as JSON types, as /configz prints it."""
     flags: "KubeletFlags"
+    gates: frozenset[str]
+    """The feature gates that are on."""
     warnings: tuple[str, ...] = ()
 
 
@@ -87,6 +89,7 @@ def read_effective(arguments: Sequence[str]) -> Effective:
         config=snapshot(loaded.config),
         configz=to_configz(loaded.config)["kubeletconfig"],
         flags=flags,
+        gates=loaded.gates.all_enabled(),
         warnings=tuple(str(warning) for warning in loaded.warnings),
     )
 

@@ -23,6 +23,8 @@ class Foundation:
 
     config: "KubeletConfiguration"
     flags: KubeletFlags
+    gates: frozenset[str]
+    """The feature gates that are on."""
     facts: NodeFacts
     runtime: CRIClient
     runtime_name: str

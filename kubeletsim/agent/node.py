@@ -67,6 +67,7 @@ class Node:
         self._config = effective.config
         self._configz = effective.configz
         self._flags = effective.flags
+        self._gates = effective.gates
         self._surroundings = surroundings
         self.name = node_name(self._flags.hostname_override)
         self.registry = CollectorRegistry()
@@ -94,6 +95,7 @@ class Node:
                 Foundation(
                     config=self._config,
                     flags=self._flags,
+                    gates=self._gates,
                     facts=self._facts(driver),
                     runtime=runtime,
                     runtime_name=version.runtime_name,
@@ -124,8 +126,7 @@ class Node:
 
     async def _live(self, base: Foundation, recorder: Recorder) -> None:
         watching = Watching.build(base)
-        health_checks = {"PLEG": watching.pleg.health_problem}
-        state = RuntimeState(base.runtime, clock=base.clock, rng=base.rng, health_checks=health_checks)
+        state = RuntimeState(base.runtime, clock=base.clock, rng=base.rng, health_checks=watching.health_checks)
         logs = build_logs(base)
         remover = ContainerRemover(base.runtime, logs=logs)
         pods = PodParts.build(base, watching=watching, state=state, remove_container=remover.remove)

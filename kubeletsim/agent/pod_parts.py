@@ -4,7 +4,7 @@ Here `pods` and `pleg` meet, which do not know each other: the PLEG's cache is w
 the sync loop reads, and a worker that did something asks it for a relist.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -17,6 +17,7 @@ from kubeletsim.agent.node_shape import node_shape
 from kubeletsim.model.pod import FILE_SOURCE, HTTP_SOURCE
 from kubeletsim.model.runtime import ContainerID, ObservedPod, PodUID
 from kubeletsim.pleg.cache import PodCache
+from kubeletsim.pleg.evented import EventedPLEG
 from kubeletsim.pleg.generic import GenericPLEG
 from kubeletsim.pleg.reader import RuntimeReader
 from kubeletsim.pods import sync
@@ -38,7 +39,7 @@ from kubeletsim.pods.sync import PodSync
 from kubeletsim.pods.sync_loop import SyncLoop
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
-from kubeletsim.upkeep.runtime_state import RuntimeState
+from kubeletsim.upkeep.runtime_state import HealthCheck, RuntimeState
 
 Source = FileSource | URLSource
 RemoveContainer = Callable[[ContainerID], Awaitable[None]]
@@ -51,14 +52,29 @@ class Watching:
     reader: RuntimeReader
     cache: PodCache
     pleg: GenericPLEG
+    evented: EventedPLEG | None
+    """Runs the other one beside itself; None while its gate is off."""
 
     @classmethod
     def build(cls, base: Foundation) -> Self:
-        """Build the PLEG; it needs nothing but the runtime."""
+        """Build the PLEGs; they need nothing but the runtime."""
         reader = RuntimeReader(base.runtime, clock=base.clock)
         cache = PodCache(base.clock)
         pleg = GenericPLEG(reader, cache=cache, clock=base.clock, rng=base.rng, registry=base.registry)
-        return cls(reader=reader, cache=cache, pleg=pleg)
+        evented = EventedPLEG(
+            base.runtime, generic=pleg, cache=cache, clock=base.clock, rng=base.rng, registry=base.registry
+        )
+        return cls(reader=reader, cache=cache, pleg=pleg, evented=evented if "EventedPLEG" in base.gates else None)
+
+    @property
+    def health_checks(self) -> Mapping[str, HealthCheck]:
+        """What says that the runtime is not being watched, by name."""
+        evented = {"EventedPLEG": self.evented.health_problem} if self.evented is not None else {}
+        return {"PLEG": self.pleg.health_problem, **evented}
+
+    async def run(self) -> None:
+        """Watch; never returns."""
+        await (self.evented or self.pleg).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +189,7 @@ class PodParts:
     def runs(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Return what has to run, by name."""
         return {
-            "pleg": self.watching.pleg.run,
+            "pleg": self.watching.run,
             "pod-workers": self.workers.run,
             "container-deletor": self.deletor.run,
             "probes": self.probes.run,

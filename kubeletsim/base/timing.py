@@ -5,6 +5,7 @@ time as far as waiting goes; `LoopClock` makes the wall clock follow the loop as
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -53,24 +54,46 @@ class LoopClock:
 
 
 async def every(
-    period_seconds: float,
+    period_seconds: float | Callable[[], float],
     step: Callable[[], Awaitable[None]],
     *,
     name: str,
     rng: random.Random,
     jitter: float = 0.0,
+    hurry: asyncio.Event | None = None,
 ) -> None:
     """Run `step` forever, the next turn `period_seconds` after the last one's end.
 
     The wait is stretched by a random factor in [1, 1 + jitter]. A failing step is logged and tried again at the next
     turn: expected failures belong inside `step`, so whatever arrives here is worth a traceback but not the node.
+
+    Args:
+        period_seconds: a callable is asked after each turn.
+        step: the turn.
+        name: what the log calls it.
+        rng: for the jitter.
+        jitter: see above.
+        hurry: set by whoever does not want to wait for the next turn; cleared as that begins.
     """
     while True:
+        if hurry is not None:
+            hurry.clear()
         try:
             await step()
         except Exception:
-            log.exception("%s failed; next try in %gs", name, period_seconds)
-        await asyncio.sleep(period_seconds * (1 + jitter * rng.random()))
+            log.exception("%s failed", name)
+        period = period_seconds() if callable(period_seconds) else period_seconds
+        await _sleep(period * (1 + jitter * rng.random()), hurry)
+
+
+async def _sleep(seconds: float, hurry: asyncio.Event | None) -> None:
+    """Sleep, but not longer than until somebody is in a hurry."""
+    if hurry is None:
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await hurry.wait()
 
 
 @dataclass

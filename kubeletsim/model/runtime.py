@@ -186,6 +186,11 @@ class RuntimePod:
     sandboxes: tuple[Sandbox, ...] = ()
     containers: tuple[Container, ...] = ()
 
+    @property
+    def has_ready_sandbox(self) -> bool:
+        """Whether the pod has a sandbox that works."""
+        return any(sandbox.state is SandboxState.READY for sandbox in self.sandboxes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedPod:
@@ -199,6 +204,11 @@ class ObservedPod:
     ips: tuple[str, ...] = ()
     observed_at: float = 0.0
     """When the statuses were read, in the clock's monotonic seconds."""
+
+    @property
+    def has_ready_sandbox(self) -> bool:
+        """Whether the pod has a sandbox that works."""
+        return any(sandbox.state is SandboxState.READY for sandbox in self.sandboxes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ Upstream: pkg/kubelet/container/cache.go.
 
 import asyncio
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import CRIError
@@ -45,6 +45,10 @@ class PodCache:
         self._last_stamp = max(self.clock.monotonic(), math.nextafter(self._last_stamp, math.inf))
         return self._last_stamp
 
+    def stamp_of(self, age_seconds: float) -> float:
+        """Return the stamp of what happened so long ago; nothing happens later than now."""
+        return self.clock.monotonic() - max(0.0, age_seconds)
+
     def get(self, uid: PodUID) -> ObservedPod:
         """Return the last observation of a pod; an empty one for a pod the runtime does not know.
 
@@ -76,11 +80,26 @@ class PodCache:
                     del self._waiting[uid]
         return self.get(uid)
 
-    def set(self, uid: PodUID, observed: ObservedPod, *, stamp: float, error: CRIError | None = None) -> None:
-        """Store what a reading that began at `stamp` showed, or that it failed; an older reading is ignored."""
+    def set(self, uid: PodUID, observed: ObservedPod, *, stamp: float, error: CRIError | None = None) -> bool:
+        """Store what a reading that began at `stamp` showed, or that it failed; an older reading is ignored.
+
+        Returns:
+            whether it was stored. A pod whose network is gone keeps its last addresses: the API shows them to the end.
+        """
         current = self._entries.get(uid)
-        if current is None or current.stamp <= stamp:
-            self._entries[uid] = _Entry(observed, error, stamp)
+        if current is not None and current.stamp > stamp:
+            return False
+        if current is not None and not observed.ips and not observed.has_ready_sandbox:
+            observed = replace(observed, ips=current.observed.ips)
+        self._entries[uid] = _Entry(observed, error, stamp)
+        self._wake(uid)
+        return True
+
+    def set_observed(self, uid: PodUID, *, stamp: float) -> None:
+        """Note that a look at one pod, begun at `stamp`, found nothing new: what is known is as new as that."""
+        current = self._entries.get(uid)
+        if current is not None and current.stamp < stamp:
+            self._entries[uid] = replace(current, stamp=stamp)
             self._wake(uid)
 
     def delete(self, uid: PodUID) -> None:

@@ -81,7 +81,7 @@ async def test_a_failing_step_is_tried_again_after_the_period(caplog: pytest.Log
             await every(10, step, name="step", rng=random.Random(1))
 
     assert turns == [0, 10, 20]
-    assert caplog.text.count("step failed; next try in 10s") == 3
+    assert caplog.text.count("step failed") == 3
 
 
 @pytest.mark.looptime

@@ -22,7 +22,7 @@ from kubeletsim.model.runtime import (
     SandboxID,
 )
 from kubeletsim.pleg.cache import PodCache
-from kubeletsim.pleg.generic import EVENT_CAPACITY, REQUEST_CAPACITY, GenericPLEG, diff_pods
+from kubeletsim.pleg.generic import EVENT_CAPACITY, REQUEST_CAPACITY, GenericPLEG, RelistTiming, diff_pods
 from kubeletsim.pleg.reader import RuntimeReader
 from tests.fakes.runtime import FakeRuntime, Life
 
@@ -181,6 +181,47 @@ async def test_on_demand_one_pod_is_relisted_at_once_and_the_period_does_not_shi
     await asyncio.sleep(0.7)
     assert [call.at for call in watch.runtime.calls[4:]] == [1, 1]
     assert watch.taken() == []
+
+
+async def test_on_demand_a_pod_counts_as_seen_although_nothing_is_new(watch: Watch) -> None:
+    await watch.start_container("app")
+    await asyncio.sleep(1.5)
+    worker = asyncio.create_task(watch.cache.get_newer_than(UID, watch.cache.stamp()))
+
+    watch.pleg.request_relist(UID)
+    await asyncio.sleep(0.1)
+
+    assert worker.done()
+    assert watch.clock.monotonic() == pytest.approx(1.6)
+
+
+async def test_a_request_that_a_relist_of_everything_has_served_costs_nothing(watch: Watch) -> None:
+    watch.runtime.latencies["ListContainers"] = 2
+    await asyncio.sleep(1)
+    watch.pleg.request_relist(UID)  # lasts from 2 to 4, and the next relist of everything from 4 to 6
+    await asyncio.sleep(1.5)
+    watch.pleg.request_relist(UID)
+    await asyncio.sleep(4)
+
+    assert [call.args["labels"] for call in watch.runtime.calls if call.rpc == "ListPodSandbox"] == [{}, LABELS, {}]
+
+
+async def test_at_another_timing_the_next_relist_begins_at_once(watch: Watch) -> None:
+    await asyncio.sleep(0.5)
+    watch.pleg.retime(RelistTiming(period_seconds=300, threshold_seconds=600))
+    await asyncio.sleep(700)
+
+    assert [call.at for call in watch.runtime.calls if call.rpc == "ListPodSandbox"] == [0, 0.5, 300.5, 600.5]
+
+
+async def test_a_pod_that_could_not_be_read_is_synced_once_it_can_although_nothing_is_new(watch: Watch) -> None:
+    await watch.start_container("app")
+    await asyncio.sleep(1.1)
+    watch.taken()
+    watch.pleg._unread.add(UID)  # what had happened has been undone since
+    await asyncio.sleep(1)
+
+    assert watch.taken() == [PodLifecycleEventType.POD_SYNC]
 
 
 async def test_requests_beyond_the_queue_are_dropped(watch: Watch) -> None:

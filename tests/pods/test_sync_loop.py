@@ -8,6 +8,8 @@ import pytest
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.pod import pod_uid, with_metadata
 from kubeletsim.model.runtime import PodUID
+from kubeletsim.server.healthz import sync_loop_check
+from kubeletsim.upkeep.runtime_state import RuntimeState
 from tests.fakes.pods import UID, container, make_pod
 from tests.fakes.runtime import FakeRuntime, Life
 from tests.pods.node import Node
@@ -39,6 +41,32 @@ async def test_while_the_runtime_has_errors_nothing_is_taken_and_the_pauses_doub
     assert asked == pytest.approx([0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, 11.3, 16.3])
     assert acts(node.runtime) == []
     assert node.loop.last_sync_loop() is None
+
+
+async def test_a_node_that_cannot_list_its_runtime_for_three_minutes_stands_still_and_says_so(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = RuntimeState(node.runtime, clock=node.clock, rng=node.rng, health_checks={"PLEG": node.pleg.health_problem})
+    node.loop._runtime_errors = state.runtime_errors
+    healthy = sync_loop_check(node.loop.last_sync_loop, sync_frequency_seconds=60, clock=node.clock)
+    async with node.running(), asyncio.TaskGroup() as tasks:
+        checking = tasks.create_task(state.run())
+        await asyncio.sleep(5)
+        node.runtime.fail("ListContainers", "out of order", times=10_000)  # Status still answers
+        await asyncio.sleep(170)
+        await node.apply(make_pod())
+        await node.until(lambda: "RunPodSandbox" in acts(node.runtime))
+        assert "last seen" not in caplog.text
+
+        await asyncio.sleep(120)
+        assert "Skipping pod synchronization: PLEG is not healthy: pleg was last seen active 3m" in caplog.text
+        assert "threshold is 3m0s" in caplog.text
+        await node.apply(make_pod(), make_pod(name="two", uid="two"))
+        await asyncio.sleep(240)
+        assert node.runtime.count("RunPodSandbox") == 1
+        assert healthy.run() == "sync Loop took longer than expected"
+
+        checking.cancel()
 
 
 async def test_when_the_runtime_is_back_the_loop_goes_on_and_the_next_pause_is_short_again(node: Node) -> None:

@@ -83,8 +83,11 @@ class Calls:
         read: Callable[[A], Iterable[T]],
         *,
         within: Within = "usual",
+        connected: Callable[[], None] | None = None,
     ) -> AsyncGenerator[T, None]:
         """Call, and give one by one what `read` finds in each message; closing the iterator ends the call.
+
+        `connected` is called once the request is out, before there is an answer.
 
         Raises:
             CRIError: the call failed, perhaps after some messages.
@@ -92,6 +95,9 @@ class Calls:
         with self._observe(rpc):
             call = method(request, timeout=self._seconds(within))
             try:
+                if connected is not None:
+                    await call.wait_for_connection()
+                    connected()
                 async for message in call:
                     for item in read(message):
                         yield item

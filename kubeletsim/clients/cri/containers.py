@@ -1,6 +1,6 @@
 """This module is the RPCs about containers."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from kubeletsim.clients.cri.calls import Calls
 from kubeletsim.clients.cri.required import required_container_status, required_text
@@ -212,12 +212,18 @@ class ContainerCalls:
             lambda answer: required_text(answer.url, rpc="Attach", field="url"),
         )
 
-    def get_container_events(self) -> AsyncGenerator[ContainerEvent, None]:
-        """Give what happens to containers as it happens, for as long as the runtime goes on; no deadline."""
+    def get_container_events(
+        self, *, connected: Callable[[], None] | None = None
+    ) -> AsyncGenerator[ContainerEvent, None]:
+        """Give what happens to containers as it happens, for as long as the runtime goes on; no deadline.
+
+        `connected` is called once there is a stream, which may be long before its first event.
+        """
         return self._calls.many(
             "GetContainerEvents",
             self._calls.runtime.GetContainerEvents,
             pb.GetEventsRequest(),
             lambda answer: [event] if (event := answers.container_event(answer)) else [],
             within=None,
+            connected=connected,
         )

@@ -193,6 +193,10 @@ class FeatureGates:
         group = next((group for group, maturity in _BY_MATURITY.items() if maturity is gate.maturity), "")
         return self._settings.get(name, self._settings.get(group, gate.default))
 
+    def all_enabled(self) -> frozenset[str]:
+        """Return the names of all gates that are on."""
+        return frozenset(name for name in KNOWN_GATES if self.enabled(name))
+
     def faults(self) -> Iterator[Fault]:
         """Name the settings a kubelet refuses: unknown gates, locked gates moved, needs not met."""
         for name, setting in self._settings.items():
