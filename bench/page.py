@@ -61,10 +61,8 @@ def _huge(url: str) -> Iterator[Figure]:
         yield Figure("page: 100,000 spans, first paint", paint, "ms")
         yield Figure("page: 100,000 spans, rows drawn", rows * 1000, "ms", limit="<= 1000")
         frames = sorted(page.evaluate(SCROLL, FRAMES))
-        beside = f"longest {frames[-1]:.0f} ms"
-        yield Figure(
-            "page: 100,000 spans, a frame while scrolling, p95", frames[-FRAMES // 20], "ms", beside, limit="<= 50"
-        )
+        beside = f"p95 {frames[-FRAMES // 20]:.0f} ms; the rest of the rows arrives meanwhile"
+        yield Figure("page: 100,000 spans, longest frame while scrolling", frames[-1], "ms", beside, limit="<= 50")
 
 
 def _fill(path: Path) -> None:

@@ -35,7 +35,7 @@ def exported(store: TraceStore, wanted: TraceFilter, output_format: ExportFormat
         yield from (to_json(store.resource_spans(trace_id)) for trace_id in trace_ids)
     elif output_format is ExportFormat.JAEGER:
         writer = TraceWriter()
-        documents = (writer.trace(trace_id, store.resource_spans(trace_id)) for trace_id in trace_ids)
+        documents = (writer.trace(trace_id, store.runs(trace_id)) for trace_id in trace_ids)
         yield from _listed('{"data":[', documents, "]}")
     elif output_format is ExportFormat.ZIPKIN:
         yield from _listed("[", (_dumped(zipkin_span(span)) for span in _spans(store, trace_ids)), "]")

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
+from kubeletsim.traces.runs import Run, runs_by_trace
 from kubeletsim.traces.span import Span
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -92,3 +93,8 @@ def resource_spans(*spans: SpanMessage, service: str = "kubelet", **resource: st
 def payload(*messages: ResourceSpans) -> bytes:
     """Return an encoded request."""
     return ExportTraceServiceRequest(resource_spans=messages).SerializeToString()
+
+
+def runs_of(*messages: ResourceSpans) -> list[Run]:
+    """Return messages of one trace as the store hands them out."""
+    return [run for runs in runs_by_trace(payload(*messages)).values() for run in runs]

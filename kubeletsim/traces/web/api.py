@@ -11,7 +11,8 @@ from aiohttp import web
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore, TraceStoreError
-from kubeletsim.traces.web import questions
+from kubeletsim.traces.web import columns, questions
+from kubeletsim.traces.web.outline import Outline
 from kubeletsim.traces.web.parameters import ParameterError, trace_filter, whole_number
 from kubeletsim.traces.web.reader import StoreReader
 
@@ -31,6 +32,7 @@ def add_routes(app: web.Application, reader: StoreReader) -> None:
     get(f"{base}/names", functools.partial(_names, reader))
     get(f"{base}/compare", functools.partial(_compare, reader))
     get(f"{base}/traces/{{id}}", functools.partial(_trace, reader))
+    get(f"{base}/traces/{{id}}/columns", functools.partial(_columns, reader))
     get(f"{base}/traces/{{id}}/critical-path", functools.partial(_path, reader))
     get(f"{base}/traces/{{id}}/operations", functools.partial(_trace_operations, reader))
     get(f"{base}/traces/{{id}}/otlp", functools.partial(_otlp, reader))
@@ -76,9 +78,22 @@ async def _names(reader: StoreReader, _request: web.Request) -> web.Response:
 
 async def _trace(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
+    found = await _outline(reader, request, trace_id)
+    return web.json_response(found.document(trace_id))
+
+
+async def _columns(reader: StoreReader, request: web.Request) -> web.Response:
+    trace_id = trace_id_of(request)
+    found = await _outline(reader, request, trace_id)
+    return web.Response(body=columns.packed(found, trace_id), content_type=columns.MEDIA_TYPE)
+
+
+async def _outline(reader: StoreReader, request: web.Request, trace_id: str) -> Outline:
     first = whole_number(request.query, "first", default=_ALL, least=1, most=_ALL)
-    document = await reader.ask(lambda store: questions.trace(store, trace_id, first=first))
-    return _found(document, f"no trace {trace_id}")
+    found = await reader.ask(lambda store: questions.trace(store, trace_id, first=first))
+    if found is None:
+        raise web.HTTPNotFound(text=f"no trace {trace_id}")
+    return found
 
 
 async def _path(reader: StoreReader, request: web.Request) -> web.Response:

@@ -118,8 +118,8 @@ def _microseconds(query: MultiMapping[str], name: str) -> int:
 
 def _texts(store: TraceStore, trace_ids: Iterable[str]) -> list[str]:
     writer = TraceWriter()
-    found = ((trace_id, store.resource_spans(trace_id)) for trace_id in trace_ids)
-    return [writer.trace(trace_id, messages) for trace_id, messages in found if messages]
+    found = ((trace_id, store.runs(trace_id)) for trace_id in trace_ids)
+    return [writer.trace(trace_id, runs) for trace_id, runs in found if runs]
 
 
 def _answer(data: list[Any]) -> web.Response:

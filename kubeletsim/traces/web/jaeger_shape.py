@@ -10,88 +10,104 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from kubeletsim.traces.filters import text_of
 from kubeletsim.traces.otlp import decode_value, service_name
+from kubeletsim.traces.runs import Run
 from kubeletsim.traces.span import AttributeValue
+from kubeletsim.traces.wire import DrawnSpan
 
 _KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
+_MOST_REMEMBERED = 100_000
+
+
+class _Tags(dict[bytes, str]):
+    """Tags as JSON, by the KeyValue they are written from."""
+
+    def __missing__(self, encoded: bytes) -> str:
+        if len(self) > _MOST_REMEMBERED:
+            self.clear()
+        pair = KeyValue.FromString(encoded)
+        text = self[encoded] = _tag(pair.key, decode_value(pair.value))
+        return text
 
 
 class TraceWriter:
     """Writes traces as JSON and remembers the tags it has written."""
 
     def __init__(self) -> None:
-        self._tags: dict[bytes, str] = {}
+        self._tag = _Tags().__getitem__
+        self._fields: dict[tuple[int, bytes, str], Sequence[str]] = {}
 
-    def trace(self, trace_id: str, resource_spans: Iterable[ResourceSpans]) -> str:
+    def trace(self, trace_id: str, runs: Iterable[Run]) -> str:
         """Return one trace as JSON; each resource is a process."""
-        processes: list[str] = []
+        processes: dict[bytes, str] = {}
         spans: list[str] = []
-        for number, one in enumerate(resource_spans, start=1):
-            name = quoted(service_name(one.resource))
-            tags = self._pairs(pair for pair in one.resource.attributes if pair.key != "service.name")
-            processes.append(f'"p{number}":{{"serviceName":{name},"tags":[{tags}]}}')
-            for scope_spans in one.scope_spans:
-                spans += self._spans(scope_spans, trace_id, f"p{number}")
-        return (
-            f'{{"traceID":"{trace_id}","spans":[{",".join(spans)}],'
-            f'"processes":{{{",".join(processes)}}},"warnings":null}}'
-        )
+        for run in runs:
+            if (process := processes.get(run.resource)) is None:
+                process = processes[run.resource] = f"p{len(processes) + 1}"
+            spans += self._spans(run, trace_id, process)
+        described = (f'"{process}":{self._process(resource)}' for resource, process in processes.items())
+        return f'{{"traceID":"{trace_id}","spans":[{",".join(spans)}],"processes":{{{",".join(described)}}},"warnings":null}}'
 
-    def _spans(self, scope_spans: ScopeSpans, trace_id: str, process: str) -> Iterator[str]:
-        scope = list(_scope_tags(scope_spans.scope))
-        for span in scope_spans.spans:
+    def _process(self, encoded: bytes) -> str:
+        resource = Resource.FromString(encoded)
+        pairs = (pair.SerializeToString() for pair in resource.attributes if pair.key != "service.name")
+        return f'{{"serviceName":{quoted(service_name(resource))},"tags":[{",".join(map(self._tag, pairs))}]}}'
+
+    def _spans(self, run: Run, trace_id: str, process: str) -> Iterator[str]:
+        """Write spans. Every microsecond here is one of each span."""
+        scope, tag, fields = list(_scope_tags(InstrumentationScope.FromString(run.scope))), self._tag, self._fields
+        opening, child_of = f'{{"traceID":"{trace_id}","spanID":"', f'{{"refType":"CHILD_OF","traceID":"{trace_id}",'
+        closing = f',"processID":"{process}","warnings":null}}'
+        for span in run.spans:
             start, end = span.start_time_unix_nano, span.end_time_unix_nano
-            tags = [self._pair(pair) for pair in span.attributes]
-            tags += _derived(span)
-            tags += scope
+            told = (span.kind, span.status, span.trace_state)
+            if (derived := fields.get(told)) is None:
+                if len(fields) > _MOST_REMEMBERED:
+                    fields.clear()
+                derived = fields[told] = list(_derived(*told))
+            tags = ",".join([*map(tag, span.attributes), *derived, *scope])
+            parent = span.parent_span_id
+            references = f'{child_of}"spanID":"{parent.hex()}"}}' if parent else ""
+            if links := span.links:
+                references = ",".join([*([references] if references else ()), *map(_link, links)])
+            logs = self._logs(events) if (events := span.events) else ""
             yield (
-                f'{{"traceID":"{trace_id}","spanID":"{span.span_id.hex()}","flags":{span.flags & 1},'
-                f'"operationName":{quoted(span.name)},"references":[{",".join(_references(span, trace_id))}],'
-                f'"startTime":{start // 1000},"duration":{max(0, end - start) // 1000},"tags":[{",".join(tags)}],'
-                f'"logs":[{self._logs(span) if span.events else ""}],"processID":"{process}","warnings":null}}'
+                f'{opening}{span.span_id.hex()}","flags":{span.flags & 1},"operationName":{quoted(span.name)},'
+                f'"references":[{references}],"startTime":{start // 1000},'
+                f'"duration":{(end - start) // 1000 if end > start else 0},"tags":[{tags}],"logs":[{logs}]{closing}'
             )
 
-    def _logs(self, span: SpanMessage) -> str:
+    def _logs(self, events: Iterable[bytes]) -> str:
         logs = []
-        for event in span.events:
-            fields = ",".join([_tag("event", event.name), *map(self._pair, event.attributes)])
+        for event in map(SpanMessage.Event.FromString, events):
+            pairs = (pair.SerializeToString() for pair in event.attributes)
+            fields = ",".join([_tag("event", event.name), *map(self._tag, pairs)])
             logs.append(f'{{"timestamp":{event.time_unix_nano // 1000},"fields":[{fields}]}}')
         return ",".join(logs)
 
-    def _pairs(self, pairs: Iterable[KeyValue]) -> str:
-        return ",".join(map(self._pair, pairs))
 
-    def _pair(self, pair: KeyValue) -> str:
-        encoded = pair.SerializeToString()
-        known = self._tags.get(encoded)
-        if known is None:
-            known = self._tags[encoded] = _tag(pair.key, decode_value(pair.value))
-        return known
+def _link(encoded: bytes) -> str:
+    link = SpanMessage.Link.FromString(encoded)
+    return f'{{"refType":"FOLLOWS_FROM","traceID":"{link.trace_id.hex()}","spanID":"{link.span_id.hex()}"}}'
 
 
-def _references(span: SpanMessage, trace_id: str) -> Iterator[str]:
-    if span.parent_span_id:
-        yield f'{{"refType":"CHILD_OF","traceID":"{trace_id}","spanID":"{span.parent_span_id.hex()}"}}'
-    for link in span.links:
-        yield f'{{"refType":"FOLLOWS_FROM","traceID":"{link.trace_id.hex()}","spanID":"{link.span_id.hex()}"}}'
-
-
-def _derived(span: SpanMessage) -> Iterator[str]:
+def _derived(kind: int, encoded_status: bytes, trace_state: str) -> Iterator[str]:
     """Yield what Jaeger keeps in tags and OTLP in fields."""
-    if span.kind in _KINDS:
-        yield f'{{"key":"span.kind","type":"string","value":"{_KINDS[span.kind]}"}}'
-    if span.HasField("status"):
-        if span.status.code == Status.STATUS_CODE_ERROR:
-            yield _tag("error", True)
-            yield _tag("otel.status_code", "ERROR")
-        if span.status.message:
-            yield _tag("otel.status_description", span.status.message)
-    if span.trace_state:
-        yield _tag("w3c.tracestate", span.trace_state)
+    if kind in _KINDS:
+        yield f'{{"key":"span.kind","type":"string","value":"{_KINDS[kind]}"}}'
+    status = Status.FromString(encoded_status)
+    if status.code == Status.STATUS_CODE_ERROR:
+        yield _tag("error", True)
+        yield _tag("otel.status_code", "ERROR")
+    if status.message:
+        yield _tag("otel.status_description", status.message)
+    if trace_state:
+        yield _tag("w3c.tracestate", trace_state)
 
 
 def _scope_tags(scope: InstrumentationScope) -> Iterator[str]:

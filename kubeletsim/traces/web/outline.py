@@ -1,22 +1,25 @@
 """The outline: a trace as columns for the page, parents before children, as the waterfall draws them.
 
-The same forest as `tree.build_forest` (a test holds them together), but made from the messages without turning each
-into a value: a trace of a hundred thousand spans is laid out in a fraction of a second, and what else a span has is
-asked for when somebody opens it. Pure.
+The same forest as `tree.build_forest` (a test holds them together), but made from what is on the wire without turning
+each span into a value: a trace of a hundred thousand spans is laid out in a fraction of a second, and what else a span
+has is asked for when somebody opens it. Pure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any
 
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from kubeletsim.traces.otlp import service_name
+from kubeletsim.traces.runs import Run
+from kubeletsim.traces.wire import DrawnSpan
 
 ERROR, ORPHAN, EVENTS, LINKS = 1, 2, 4, 8
 """Bits of a row's marks."""
+_KINDS = range(6)
 
 
 @dataclass(slots=True)
@@ -29,7 +32,7 @@ class Outline:
     end_ns: int = 0
     operations: list[tuple[str, str]] = field(default_factory=list)
     """Pairs of service and span name."""
-    span_ids: list[str] = field(default_factory=list)
+    span_ids: list[bytes] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     """The row of the parent; -1 for roots."""
     operation: list[int] = field(default_factory=list)
@@ -39,17 +42,23 @@ class Outline:
     """The part of the duration that no child covers."""
     marks: list[int] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
+    """As OTLP numbers them; 0 for what it does not know."""
 
-    def document(self, trace_id: str) -> dict[str, Any]:
-        """Return the outline as the API gives it."""
+    def heading(self, trace_id: str) -> dict[str, Any]:
+        """Return what is said of the whole."""
         return {
             "traceId": trace_id,
             "startTimeUnixNano": str(self.start_ns),
             "durationNano": self.end_ns - self.start_ns,
             "spans": self.spans,
             "operations": [{"service": service, "name": name} for service, name in self.operations],
+        }
+
+    def document(self, trace_id: str) -> dict[str, Any]:
+        """Return the outline as the API gives it."""
+        return self.heading(trace_id) | {
             "rows": {
-                "spanId": self.span_ids,
+                "spanId": [span_id.hex() for span_id in self.span_ids],
                 "parent": self.parents,
                 "operation": self.operation,
                 "start": self.starts,
@@ -61,79 +70,93 @@ class Outline:
         }
 
 
-def outline(resource_spans: Iterable[ResourceSpans], *, first: int | None = None) -> Outline:
+def outline(runs: Iterable[Run], *, first: int | None = None) -> Outline:
     """Lay out the spans of one trace; an empty outline for none.
 
     Column by column rather than span by span: that is what makes it quick.
 
     Args:
-        resource_spans: a trace.
+        runs: a trace.
         first: lay out only so many, the first to start; for something to look at until the rest is ready.
     """
-    result = Outline()
-    arrived, services = _flat(resource_spans)
+    arrived, services = _flat(runs)
     if not arrived:
-        return result
-    result.spans = len(arrived)
-    result.start_ns = min(span.start_time_unix_nano for span in arrived)
-    result.end_ns = max(result.start_ns, max(span.end_time_unix_nano for span in arrived))
+        return Outline()
+    starts = [span.start_time_unix_nano for span in arrived]
+    start_ns = min(starts)
+    end_ns = max(start_ns, max(span.end_time_unix_nano for span in arrived))
+    kept: Sequence[int] = range(len(arrived))
     if first is not None and first < len(arrived):
-        kept = nsmallest(first, range(len(arrived)), key=[span.start_time_unix_nano for span in arrived].__getitem__)
-        arrived, services = [arrived[number] for number in kept], [services[number] for number in kept]
+        kept = nsmallest(first, kept, key=starts.__getitem__)
     columns = (
-        [span.start_time_unix_nano for span in arrived],
-        [span.end_time_unix_nano for span in arrived],
-        [span.span_id for span in arrived],
-        [span.name for span in arrived],
+        [starts[at] for at in kept],
+        [arrived[at].end_time_unix_nano for at in kept],
+        [arrived[at].span_id for at in kept],
+        [arrived[at].name for at in kept],
+        kept,
     )
     # In the order of `tree.build_forest`.
-    starts, ends, span_ids, names, numbers = zip(*sorted(zip(*columns, range(len(arrived)), strict=True)), strict=True)
+    ordered = zip(*sorted(zip(*columns, strict=True)), strict=True)
+    made = _laid_out(*ordered, arrived=arrived, services=services)
+    made.spans, made.start_ns, made.end_ns = len(arrived), start_ns, end_ns
+    made.starts = [start - start_ns for start in made.starts]
+    return made
+
+
+def _laid_out(
+    starts: Sequence[int],
+    ends: Sequence[int],
+    span_ids: Sequence[bytes],
+    names: Sequence[str],
+    numbers: Sequence[int],
+    *,
+    arrived: Sequence[DrawnSpan],
+    services: Sequence[str],
+) -> Outline:
+    """Return the rows of spans that come by start, with the starts as they are."""
     spans = [arrived[number] for number in numbers]
     known: dict[tuple[str, str], int] = {}
     operation = [
         known.setdefault((services[number], name), len(known)) for number, name in zip(numbers, names, strict=True)
     ]
-    parents = _parents(span_ids, [span.parent_span_id for span in spans])
-    children: dict[int, list[int]] = {}
-    for number, parent in enumerate(parents):
-        children.setdefault(parent, []).append(number)
-    order = _parents_first(children)
-    row_of = [0] * len(order)
+    parent_ids = [span.parent_span_id for span in spans]
+    parents = _parents(span_ids, parent_ids)
+    order = _parents_first(parents)
+    row_of = [0] * (len(order) + 1)
     for row, number in enumerate(order):
         row_of[number] = row
-    marks = [_marks(span, parent) for span, parent in zip(spans, parents, strict=True)]
+    row_of[-1] = -1  # of the parent that roots do not have
+    durations = [end - start if end > start else 0 for start, end in zip(starts, ends, strict=True)]
+    covered = _covered_ns(starts, ends, parents)
+    marks = _marks(spans, parents, parent_ids)
+    kinds = [span.kind for span in spans]
+    return Outline(
+        operations=list(known),
+        span_ids=[span_ids[number] for number in order],
+        parents=[row_of[parents[number]] for number in order],
+        operation=[operation[number] for number in order],
+        starts=[starts[number] for number in order],
+        durations=[durations[number] for number in order],
+        selfs=[durations[number] - covered[number] for number in order],
+        marks=[marks[number] for number in order],
+        kinds=[kinds[number] if kinds[number] in _KINDS else 0 for number in order],
+    )
 
-    result.operations = list(known)
-    result.span_ids = [span_ids[number].hex() for number in order]
-    result.parents = [row_of[parents[number]] if parents[number] >= 0 else -1 for number in order]
-    result.operation = [operation[number] for number in order]
-    result.starts = [starts[number] - result.start_ns for number in order]
-    result.durations = [max(0, ends[number] - starts[number]) for number in order]
-    result.selfs = result.durations.copy()
-    for number, below in children.items():
-        if number >= 0:
-            result.selfs[row_of[number]] -= _covered_ns(starts, ends, number, below)
-    result.marks = [marks[number] for number in order]
-    result.kinds = [spans[number].kind for number in order]
-    return result
 
-
-def _flat(resource_spans: Iterable[ResourceSpans]) -> tuple[list[SpanMessage], list[str]]:
+def _flat(runs: Iterable[Run]) -> tuple[list[DrawnSpan], list[str]]:
     """Return all spans, and the service of each."""
-    spans: list[SpanMessage] = []
+    spans: list[DrawnSpan] = []
     services: list[str] = []
-    for one in resource_spans:
-        service = service_name(one.resource)
-        for scope_spans in one.scope_spans:
-            spans += scope_spans.spans
-            services += [service] * len(scope_spans.spans)
+    for run in runs:
+        spans += run.spans
+        services += [service_name(Resource.FromString(run.resource))] * len(run.spans)
     return spans, services
 
 
 def _parents(span_ids: Sequence[bytes], parent_ids: Sequence[bytes]) -> list[int]:
     """Return the position of each span's parent; -1 for roots, orphans, and where a cycle is cut."""
     last = len(span_ids) - 1
-    first = {span_id: last - number for number, span_id in enumerate(reversed(span_ids))}
+    first = dict(zip(reversed(span_ids), range(last, -1, -1), strict=True))
     parents = [first.get(parent_id, -1) for parent_id in parent_ids]
     if any(parent >= number for number, parent in enumerate(parents)):  # or else there is no way back, hence no cycle
         _cut_cycles(parents)
@@ -155,29 +178,49 @@ def _cut_cycles(parents: list[int]) -> None:
             rooted[passed] = 1
 
 
-def _parents_first(children: Mapping[int, Sequence[int]]) -> list[int]:
+def _parents_first(parents: Sequence[int]) -> list[int]:
+    """Return the positions in the order they are drawn: each followed by what is under it, by start."""
+    none, count = -1, len(parents)
+    child, sibling = [none] * (count + 1), [none] * count  # the last child is the first root
+    for number in range(count - 1, -1, -1):
+        parent = parents[number]
+        sibling[number], child[parent] = child[parent], number
     order: list[int] = []
-    stack = list(reversed(children[-1]))
-    while stack:
-        number = stack.pop()
-        order.append(number)
-        if number in children:
-            stack.extend(reversed(children[number]))
+    stack: list[int] = []
+    at = child[none]
+    while at >= 0:
+        order.append(at)
+        if sibling[at] >= 0:
+            stack.append(sibling[at])
+        if child[at] >= 0:
+            at = child[at]
+        else:
+            at = stack.pop() if stack else none
     return order
 
 
-def _marks(span: SpanMessage, parent: int) -> int:
-    error = ERROR if span.HasField("status") and span.status.code == Status.STATUS_CODE_ERROR else 0
-    orphan = ORPHAN if parent < 0 and span.parent_span_id else 0
-    return error | orphan | (EVENTS if span.events else 0) | (LINKS if span.links else 0)
+def _marks(spans: Sequence[DrawnSpan], parents: Sequence[int], parent_ids: Sequence[bytes]) -> list[int]:
+    statuses = [span.status for span in spans]
+    error = {
+        encoded: ERROR if Status.FromString(encoded).code == Status.STATUS_CODE_ERROR else 0
+        for encoded in set(statuses)
+    }
+    return [
+        error[status]
+        | (ORPHAN if parent < 0 and parent_id else 0)
+        | (EVENTS if span.events else 0)
+        | (LINKS if span.links else 0)
+        for span, status, parent, parent_id in zip(spans, statuses, parents, parent_ids, strict=True)
+    ]
 
 
-def _covered_ns(starts: Sequence[int], ends: Sequence[int], number: int, children: Sequence[int]) -> int:
-    covered_ns = 0
-    reached_ns, end_ns = starts[number], ends[number]
-    for child in children:  # in the order of start times
-        start_ns, stop_ns = max(starts[child], reached_ns), min(ends[child], end_ns)
-        if stop_ns > start_ns:
-            covered_ns += stop_ns - start_ns
-            reached_ns = stop_ns
+def _covered_ns(starts: Sequence[int], ends: Sequence[int], parents: Sequence[int]) -> list[int]:
+    """Return for each span how much of its time its children cover."""
+    covered_ns, reached_ns = [0] * len(starts), list(starts)
+    for start_ns, end_ns, parent in zip(starts, ends, parents, strict=True):  # in the order of start times
+        if parent >= 0:
+            start_ns, end_ns = max(start_ns, reached_ns[parent]), min(end_ns, ends[parent])
+            if end_ns > start_ns:
+                covered_ns[parent] += end_ns - start_ns
+                reached_ns[parent] = end_ns
     return covered_ns

@@ -4,14 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
 from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_path, diff_traces, operation_statistics
 from kubeletsim.traces.filters import TraceFilter, text_of
-from kubeletsim.traces.otlp import decode_span
+from kubeletsim.traces.otlp import decode_attributes, decode_span
+from kubeletsim.traces.runs import Run
 from kubeletsim.traces.span import Span
 from kubeletsim.traces.store import TraceStore, TraceSummary
 from kubeletsim.traces.tree import build_forest, extent
 from kubeletsim.traces.web import documents
-from kubeletsim.traces.web.outline import outline
+from kubeletsim.traces.web.outline import Outline, outline
 
 MOST_LINKED = 20
 MOST_SPANS_LOOKED_AT = 500
@@ -30,7 +33,7 @@ def described(store: TraceStore, traces: Iterable[TraceSummary]) -> list[dict[st
     return [
         {
             **documents.summary(one),
-            "subject": _subject(store.spans(one.trace_id)) if one.spans <= MOST_SPANS_LOOKED_AT else "",
+            "subject": _subject(store.runs(one.trace_id)) if one.spans <= MOST_SPANS_LOOKED_AT else "",
         }
         for one in traces
     ]
@@ -49,10 +52,10 @@ def names(store: TraceStore) -> dict[str, list[str]]:
     return found
 
 
-def trace(store: TraceStore, trace_id: str, *, first: int | None = None) -> dict[str, Any] | None:
+def trace(store: TraceStore, trace_id: str, *, first: int | None = None) -> Outline | None:
     """Return a trace's rows, all or the first to start; None when there is no such trace."""
-    found = outline(store.resource_spans(trace_id), first=first)
-    return found.document(trace_id) if found.parents else None
+    found = outline(store.runs(trace_id), first=first)
+    return found if found.parents else None
 
 
 def path(store: TraceStore, trace_id: str) -> dict[str, Any] | None:
@@ -160,10 +163,13 @@ def pods(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     return {"pods": ordered}
 
 
-def _subject(found: Sequence[Span]) -> str:
+def _subject(runs: Iterable[Run]) -> str:
     """Return what a trace is about: the pod of its root, or what a CRI call of it names; empty when it says nothing."""
-    root = next((one for one in found if not one.parent_span_id), None)
-    return next((text_of(root.attributes[key]) for key in _SUBJECTS if key in root.attributes), "") if root else ""
+    root = next((span for run in runs for span in run.spans if not span.parent_span_id), None)
+    if root is None:
+        return ""
+    attributes = decode_attributes(map(KeyValue.FromString, root.attributes))
+    return next((text_of(attributes[key]) for key in _SUBJECTS if key in attributes), "")
 
 
 def _steps(found: Sequence[Span], service: str) -> Iterator[Span]:

@@ -1,6 +1,7 @@
 """The server of the page: one address, one store, until the block ends."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 """Ours rather than the machine's: a module of another type would not run."""
+_TRACE = re.compile(r"/trace/([0-9a-fA-F]{1,32})")
+_FIRST_ROWS = 2000
+"""As in static/views/trace.js."""
 _GRACE_SECONDS = 0.5
 
 
@@ -74,15 +78,25 @@ def application(reader: StoreReader, *, token: str | None = None) -> web.Applica
     return app
 
 
-async def _index(_request: web.Request) -> web.StreamResponse:
-    return web.FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+async def _index(request: web.Request) -> web.StreamResponse:
+    headers = {"Cache-Control": "no-cache"}
+    if trace := _TRACE.fullmatch(request.path):
+        # What the script will ask first, so that the answer is on its way while the script itself is.
+        rows = f"/api/v1/traces/{trace[1].lower().zfill(32)}/columns?first={_FIRST_ROWS}"
+        headers["Link"] = f"<{rows}>; rel=preload; as=fetch; crossorigin"
+    return _content(_STATIC / "index.html", headers)
 
 
 async def _file(request: web.Request) -> web.StreamResponse:
     path = (_STATIC / request.match_info["name"]).resolve()
     if not path.is_relative_to(_STATIC.resolve()) or path.suffix not in _TYPES or not path.is_file():
         raise web.HTTPNotFound(text=f"{request.path}: no such file")
-    return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Type": _TYPES[path.suffix]})
+    return _content(path, {"Cache-Control": "no-cache"})
+
+
+def _content(path: Path, headers: Mapping[str, str]) -> web.Response:
+    """Return a file of ours, read in line: they are small, and a thread would wait for those that answer questions."""
+    return web.Response(body=path.read_bytes(), headers={**headers, "Content-Type": _TYPES[path.suffix]})
 
 
 def _reason(error: OSError) -> str:

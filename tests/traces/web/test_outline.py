@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kubeletsim.traces.otlp import decode_span
 from kubeletsim.traces.tree import build_forest, walk
 from kubeletsim.traces.web.outline import ORPHAN, outline
-from tests.fakes.traces import resource_spans, span_message
+from tests.fakes.traces import resource_spans, runs_of, span_message
 
 few = st.integers(1, 9)
 messages = st.builds(
@@ -28,9 +28,9 @@ def test_the_outline_is_the_forest_row_by_row(spans: list) -> None:  # type: ign
     ]
     nodes = list(walk(build_forest(values)))
 
-    found = outline([group])
+    found = outline(runs_of(group))
 
-    assert found.span_ids == [node.span.span_id for node in nodes]
+    assert found.span_ids == [bytes.fromhex(node.span.span_id) for node in nodes]
     assert found.durations == [node.span.duration_ns for node in nodes]
     assert found.selfs == [node.self_ns for node in nodes]
     assert [found.start_ns + start for start in found.starts] == [node.span.start_ns for node in nodes]
@@ -44,9 +44,9 @@ def test_the_outline_is_the_forest_row_by_row(spans: list) -> None:  # type: ign
 def test_of_a_large_trace_the_first_to_start_can_be_laid_out_alone() -> None:
     spans = [span_message(span=number, parent=number - 1, start_ms=number, ms=50) for number in range(1, 100)]
 
-    found = outline([resource_spans(*spans[::-1])], first=10)
+    found = outline(runs_of(resource_spans(*spans[::-1])), first=10)
 
     assert found.spans == 99
     assert len(found.parents) == 10
-    assert found.span_ids[-1] == f"{10:016x}"
+    assert found.span_ids[-1] == (10).to_bytes(8, "big")
     assert found.end_ns == max(span.end_time_unix_nano for span in spans)

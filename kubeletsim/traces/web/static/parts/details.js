@@ -22,7 +22,7 @@ export function details(trace, { reveal, zoom, close }) {
     asked?.abort();
     asked = new AbortController();
     node.hidden = false;
-    const id = trace.ids[row];
+    const id = trace.spanId(row);
     const [where, name] = split(trace.name(row));
     chosen = row;
     const parent = trace.parent[row];

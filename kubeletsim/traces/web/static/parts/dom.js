@@ -53,6 +53,8 @@ export function debounce(milliseconds, action) {
   };
 }
 
+export const nextFrame = () => new Promise(requestAnimationFrame);
+
 /** What is shown when a question was answered with an error. */
 export function problem(error) {
   return el("p.notice.bad", { role: "alert" }, error.message ?? String(error));

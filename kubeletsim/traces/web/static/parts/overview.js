@@ -5,6 +5,9 @@ import { onTheme } from "./theme.js";
 import { colour } from "./services.js";
 import { dragging } from "./waterfall.js";
 
+/** A canvas takes about as many milliseconds to draw a thousand of them, and nobody may wait longer than a frame. */
+const MOST_LINES = 4000;
+
 export function overview(trace, { zoom }) {
   const canvas = el("canvas");
   const frame = el("div.frame");
@@ -33,16 +36,18 @@ export function overview(trace, { zoom }) {
     probe.remove();
     const line = height / Math.max(1, trace.size);
     const thick = Math.max(1, Math.min(4, line - (line > 3 ? 1 : 0)));
-    const step = Math.max(1, Math.floor(trace.size / 20000)); // many more lines than pixels tell nothing
+    const step = Math.max(1, Math.floor(trace.size / MOST_LINES)); // many more lines than pixels tell nothing
     context.globalAlpha = 0.9;
+    let last = "";
     for (let row = 0; row < trace.size; row += step) {
-      context.fillStyle = colours[trace.operation[row]];
+      const fill = colours[trace.operation[row]];
+      if (fill !== last) context.fillStyle = last = fill;
       context.fillRect((trace.start[row] / whole) * width, row * line, Math.max(1, (trace.length[row] / whole) * width), thick);
     }
   }
 
   return {
-    node,
+    node, draw,
     mark(from, to) {
       frame.style.left = `${(from / whole) * 100}%`;
       frame.style.width = `${((to - from) / whole) * 100}%`;

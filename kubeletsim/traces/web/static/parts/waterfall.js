@@ -146,6 +146,7 @@ export class Waterfall {
 
   /** Choose a row, open what hides it and bring it into sight. */
   reveal(row, { quiet = false, middle = false } = {}) {
+    if (row < 0) return;
     let opened = false;
     for (let above = this.trace.parent[row]; above >= 0; above = this.trace.parent[above]) opened = this.closed.delete(above) || opened;
     this.chosen = row;
@@ -157,6 +158,22 @@ export class Waterfall {
     }
     this.draw();
     if (!quiet) this.choose(row);
+  }
+
+  /** Let `grow` give the trace more rows; what was chosen, closed, found and in sight stays so. */
+  grow(grow) {
+    const { trace, body } = this;
+    const ids = (rows) => [...rows].filter((row) => row >= 0).map((row) => trace.spanId(row));
+    const rows = (known) => known.map((id) => trace.rowOf(id)).filter((row) => row >= 0);
+    const top = body.scrollTop ? [this.visible[Math.min(this.visible.length - 1, Math.round(body.scrollTop / this.height))]] : [];
+    const known = [this.closed, this.found, [this.chosen], top].map(ids);
+    grow();
+    const [closed, found, [chosen = -1], [first = -1]] = known.map(rows);
+    Object.assign(this, { closed: new Set(closed), found: new Set(found), chosen });
+    this.refresh();
+    if (first < 0) return;
+    body.scrollTop = this.indexOf(first) * this.height;
+    this.draw();
   }
 
   toggle(row, closed = !this.closed.has(row)) {

@@ -1,7 +1,7 @@
 // One trace: waterfall, flame graph or operations; the span that is looked at, the zoom and the search are in the address.
 
-import { ask } from "../parts/api.js";
-import { debounce, el, problem } from "../parts/dom.js";
+import { ask, columns } from "../parts/api.js";
+import { debounce, el, nextFrame, problem } from "../parts/dom.js";
 import { clock, duration, plural } from "../parts/format.js";
 import { details } from "../parts/details.js";
 import { flame } from "../parts/flame.js";
@@ -13,31 +13,40 @@ import { Waterfall } from "../parts/waterfall.js";
 
 /** Of a larger trace the critical path takes seconds, and is looked for when somebody wants it. */
 const MOST_AT_ONCE = 20000;
+/** As in serving.py, which has the browser ask for them before this is read. */
 const FIRST = 2000;
 const VIEWS = { waterfall: "Waterfall", flame: "Flame graph", operations: "Operations" };
 
 export function show(main, { match }) {
-  const ends = [];
+  const path = `traces/${match[1].toLowerCase().padStart(32, "0")}/columns`;
+  let end = () => {}, gone = false;
   main.classList.add("trace");
   main.append(el("p.notice", {}, "…"));
-  let gone = false;
-  const end = () => ends.splice(0).forEach((one) => one());
-  const path = `traces/${match[1].toLowerCase().padStart(32, "0")}`;
-  const look = (found) => {
-    if (gone) return found;
-    end();
-    ends.push(...open(main, new Trace(found), new URLSearchParams(location.search)));
-    return found;
-  };
-  // Of a huge trace what began first is drawn at once, and the rest when it is there.
-  ask(path, { first: FIRST }).then(look).then((found) => found.spans > FIRST && !gone && ask(path).then(look))
-    .catch((error) => gone || main.replaceChildren(problem(error)));
+  load().catch((error) => gone || main.replaceChildren(problem(error)));
   return () => { gone = true; end(); };
+
+  /** Of a huge trace what began first is drawn at once, and the rest when it is there. */
+  async function load() {
+    const first = await columns(path, { first: FIRST });
+    if (gone) return;
+    const trace = new Trace(first);
+    const view = open(main, trace, new URLSearchParams(location.search));
+    end = view.end;
+    if (!trace.partial) return;
+    const whole = new Trace(await columns(path));
+    // In steps that fit into a frame each, for somebody may be scrolling.
+    for (const step of [() => whole.prepare(), () => view.complete(whole), view.redraw]) {
+      await nextFrame();
+      if (gone) return;
+      step();
+    }
+  }
 }
 
+/** Returns `end()`, and `complete(trace)` and `redraw()` for when the rows that were missing are there. */
 function open(main, trace, params) {
   const place = new URLSearchParams(params);
-  let gone = false;
+  let gone = false, current = "waterfall";
   const remember = debounce(150, () => {
     if (!gone) history.replaceState(null, "", `/trace/${trace.id}${place.size ? `?${place}` : ""}`);
   });
@@ -45,7 +54,7 @@ function open(main, trace, params) {
 
   const panel = details(trace, { reveal: (row) => fall.reveal(row), zoom: (from, to) => fall.zoom(from, to), close: closePanel });
   const fall = new Waterfall(trace, {
-    choose(row) { note("span", trace.ids[row]); panel.show(row); },
+    choose(row) { note("span", trace.spanId(row)); panel.show(row); },
     zoomed(from, to) { strip.mark(from, to); note("zoom", from <= 0 && to >= trace.duration ? "" : `${Math.round(from)}-${Math.round(to)}`); },
   });
   const strip = overview(trace, { zoom: (from, to) => fall.zoom(from, to) });
@@ -64,16 +73,35 @@ function open(main, trace, params) {
   main.addEventListener("keydown", keys);
   look(place.get("view") in VIEWS ? place.get("view") : "waterfall");
   restore();
-  const path = main.querySelector(".heading .path");
-  if (trace.partial) path.replaceWith(el("span.muted", { role: "status" }, "loading all spans…"));
-  else if (trace.size <= MOST_AT_ONCE) findPath();
-  else path.replaceWith(el("button.path", { type: "button", onclick: (event) => { event.target.disabled = true; findPath(); } }, "Find the critical path"));
+  offerPath();
+
+  /** Find the critical path if that is quick, or say how to get it. */
+  function offerPath() {
+    const legend = main.querySelector(".heading .path");
+    if (trace.partial) legend.replaceChildren(el("span.muted", { role: "status" }, "loading all spans…"));
+    else if (trace.size <= MOST_AT_ONCE) findPath();
+    else legend.replaceChildren(el("button", { type: "button", onclick: (event) => { event.target.disabled = true; findPath(); } }, "Find the critical path"));
+  }
+
+  function complete(whole) {
+    fall.grow(() => Object.assign(trace, whole));
+    if (panel.node.hidden && place.get("span")) fall.reveal(trace.rowOf(place.get("span")), { middle: true });
+  }
+
+  function redraw() {
+    strip.draw();
+    main.querySelector(".heading").replaceWith(heading(trace));
+    offerPath();
+    if (current !== "waterfall") look(current);
+    if (place.get("find")) search.start(place.get("find"));
+  }
 
   function findPath() {
-    ask(`traces/${trace.id}/critical-path`).then(({ segments }) => { trace.setCriticalPath(segments); fall.draw(); panel.update(); main.dataset.ready = "yes"; }, () => {});
+    ask(`traces/${trace.id}/critical-path`).then(({ segments }) => { trace.setCriticalPath(segments); fall.draw(); panel.update(); main.querySelector(".heading .path").replaceChildren("critical path"); main.dataset.ready = "yes"; }, () => {});
   }
 
   function look(name) {
+    current = name;
     for (const tab of tabs.children) tab.setAttribute("aria-selected", tab.dataset.view === name);
     depths.hidden = name !== "waterfall";
     if (name === "waterfall") stage.replaceChildren(strip.node, fall.node);
@@ -90,8 +118,8 @@ function open(main, trace, params) {
   function restore() {
     const [from, to] = (place.get("zoom") ?? "").split("-").map(Number);
     if (to > from) { fall.zoom(from, to, { quiet: true }); strip.mark(fall.from, fall.to); } else strip.mark(0, trace.duration);
-    const row = trace.rowOf.get((place.get("span") ?? "").toLowerCase());
-    if (row !== undefined) fall.reveal(row, { middle: true });
+    const row = trace.rowOf(place.get("span") ?? "");
+    if (row >= 0) fall.reveal(row, { middle: true });
     else if (trace.size) fall.chosen = 0;
     if (place.get("find")) search.start(place.get("find"));
     fall.draw();
@@ -110,7 +138,15 @@ function open(main, trace, params) {
     if (event.key === "n" || event.key === "N") search.step(event.key === "n" ? 1 : -1);
   }
 
-  return [() => { gone = true; main.removeEventListener("keydown", keys); }, () => fall.end(), () => strip.end(), () => delete main.dataset.ready];
+  function end() {
+    gone = true;
+    main.removeEventListener("keydown", keys);
+    fall.end();
+    strip.end();
+    delete main.dataset.ready;
+  }
+
+  return { end, complete, redraw };
 }
 
 function heading(trace) {
@@ -139,7 +175,7 @@ function searching(trace, fall, remember) {
       try {
         const { spanIds } = await ask(`traces/${trace.id}/search`, { q: text });
         if (mine !== turn) return;
-        rows = [...new Set(spanIds.map((id) => trace.rowOf.get(id)).filter((row) => row !== undefined))].sort((a, b) => a - b);
+        rows = [...new Set(spanIds.map((id) => trace.rowOf(id)).filter((row) => row >= 0))].sort((a, b) => a - b);
       } catch (error) {
         said.textContent = error.message;
         return;
