@@ -192,10 +192,8 @@ def _parents_first(parents: Sequence[int]) -> list[int]:
         order.append(at)
         if sibling[at] >= 0:
             stack.append(sibling[at])
-        if child[at] >= 0:
-            at = child[at]
-        else:
-            at = stack.pop() if stack else none
+        if (at := child[at]) < 0 and stack:
+            at = stack.pop()
     return order
 
 
