@@ -24,8 +24,8 @@ from kubeletsim.traces.contents import Contents
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import decode_spans
 from kubeletsim.traces.retention import Retention, expire
-from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
 from kubeletsim.traces.runs import Run, resource_spans
+from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
 from kubeletsim.traces.span import Span
 
 _WAIT_FOR_LOCK_SECONDS = 10.0

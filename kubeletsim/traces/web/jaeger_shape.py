@@ -18,7 +18,6 @@ from kubeletsim.traces.filters import text_of
 from kubeletsim.traces.otlp import decode_value, service_name
 from kubeletsim.traces.runs import Run
 from kubeletsim.traces.span import AttributeValue
-from kubeletsim.traces.wire import DrawnSpan
 
 _KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _MOST_REMEMBERED = 100_000
@@ -50,8 +49,8 @@ class TraceWriter:
             if (process := processes.get(run.resource)) is None:
                 process = processes[run.resource] = f"p{len(processes) + 1}"
             spans += self._spans(run, trace_id, process)
-        described = (f'"{process}":{self._process(resource)}' for resource, process in processes.items())
-        return f'{{"traceID":"{trace_id}","spans":[{",".join(spans)}],"processes":{{{",".join(described)}}},"warnings":null}}'
+        described = ",".join(f'"{process}":{self._process(resource)}' for resource, process in processes.items())
+        return f'{{"traceID":"{trace_id}","spans":[{",".join(spans)}],"processes":{{{described}}},"warnings":null}}'
 
     def _process(self, encoded: bytes) -> str:
         resource = Resource.FromString(encoded)
