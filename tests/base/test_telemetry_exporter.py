@@ -13,16 +13,14 @@ from google.protobuf.any_pb2 import Any
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.trace import Link, SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags
 
+from kubeletsim.base.telemetry.encoding import SpanBatch, SpanEncoder
 from kubeletsim.base.telemetry.environment import ExporterSettings, OtelEnvironment
 from kubeletsim.base.telemetry.exporter import SendResult, SpanSender
 from tests.fakes.authority import Authority
 from tests.fakes.counting_proxy import counting_proxy
 from tests.fakes.otlp_receiver import FakeReceiver, running_receiver
-
-SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 @pytest.fixture
@@ -59,40 +57,22 @@ def make_sender(settings: ExporterSettings, timeline: Timeline | None = None) ->
     return SpanSender(settings, rng=random.Random(1), monotonic=clock.monotonic)
 
 
-def span(
-    name: str = "span", *, parent: SpanContext | None = None, links: tuple[Link, ...] = (), text: str = ""
-) -> ReadableSpan:
-    context = SpanContext(7, random.getrandbits(63) + 1, False, SAMPLED)
-    return ReadableSpan(
-        name, context=context, parent=parent, links=links, attributes={"text": text}, start_time=1, end_time=2
-    )
+def batch_of(count: int, *, text: str = "") -> SpanBatch:
+    encoder, batch = SpanEncoder(), SpanBatch()
+    for number in range(count):
+        context = SpanContext(7, number + 1, False, TraceFlags(TraceFlags.SAMPLED))
+        span = ReadableSpan("span", context=context, attributes={"text": text}, start_time=1, end_time=2)
+        batch.add(span, encoder.encode(span))
+    return batch
 
 
 def send(settings: ExporterSettings, *, timeline: Timeline | None = None, timeout_seconds: float = 10) -> SendResult:
     timeline = timeline or Timeline()
     sender = make_sender(settings, timeline)
     try:
-        [batch] = sender.encode([span()])
-        return sender.send(batch, timeout_seconds=timeout_seconds, stopping=timeline.stopping())
+        return sender.send(batch_of(1), timeout_seconds=timeout_seconds, stopping=timeline.stopping())
     finally:
         sender.close()
-
-
-def test_flags_are_those_of_go(receiver: FakeReceiver) -> None:
-    remote = SpanContext(7, 8, True, SAMPLED)
-    local = SpanContext(7, 9, False, SAMPLED)
-    unsampled_link = Link(SpanContext(5, 6, True, TraceFlags(0)))
-    sender = make_sender(ExporterSettings(target=receiver.target))
-
-    assert sender.export([
-        span("root"),
-        span("child", parent=local),
-        span("under a remote parent", parent=remote, links=(Link(local), unsampled_link)),
-    ]) is SpanExportResult.SUCCESS  # fmt: skip
-    sender.shutdown()
-
-    assert [received.flags for received in receiver.spans] == [257, 257, 769]
-    assert [link.flags for link in receiver.spans[2].links] == [257, 768]
 
 
 def test_what_is_retryable_is_tried_again_with_growing_waits(receiver: FakeReceiver) -> None:
@@ -147,9 +127,8 @@ def test_all_attempts_share_one_deadline(receiver: FakeReceiver) -> None:
 def test_a_hanging_receiver_costs_the_timeout_and_not_more(receiver: FakeReceiver) -> None:
     receiver.hanging.set()
     sender = SpanSender(ExporterSettings(target=receiver.target), rng=random.Random(1))
-    [batch] = sender.encode([span()])
 
-    result = sender.send(batch, timeout_seconds=0.2, stopping=threading.Event())
+    result = sender.send(batch_of(1), timeout_seconds=0.2, stopping=threading.Event())
     sender.close()
 
     assert result.failed == 1
@@ -159,7 +138,7 @@ def test_a_hanging_receiver_costs_the_timeout_and_not_more(receiver: FakeReceive
 def test_closing_breaks_off_a_call_under_way(receiver: FakeReceiver) -> None:
     receiver.hanging.set()
     sender = SpanSender(ExporterSettings(target=receiver.target), rng=random.Random(1))
-    [batch] = sender.encode([span()])
+    batch = batch_of(1)
     threading.Timer(0.1, sender.close).start()
 
     stopping = threading.Event()
@@ -175,18 +154,6 @@ def test_a_partial_success_names_what_the_receiver_said(receiver: FakeReceiver) 
     result = send(ExporterSettings(target=receiver.target))
 
     assert result == SendResult(rejected=1, error="the receiver rejected 1 of 1 spans: no room")
-
-
-def test_batches_too_large_for_a_receiver_are_cut(receiver: FakeReceiver) -> None:
-    sender = make_sender(ExporterSettings(target=receiver.target))
-    batches = sender.encode([span(text="x" * 600_000) for _ in range(20)])
-
-    assert len(batches) > 1
-    assert sum(batch.spans for batch in batches) == 20
-    assert all(len(batch.data) <= 3 << 20 for batch in batches)
-    results = [sender.send(batch, timeout_seconds=10, stopping=threading.Event()) for batch in batches]
-    sender.close()
-    assert sum(result.exported for result in results) == 20
 
 
 @pytest.mark.parametrize(
@@ -273,7 +240,7 @@ def test_gzip_makes_requests_smaller(receiver: FakeReceiver) -> None:
     for gzip in (False, True):
         with counting_proxy(receiver.target) as (target, count):
             sender = make_sender(ExporterSettings(target=target, gzip=gzip))
-            [batch] = sender.encode([span(text="x" * 1000) for _ in range(100)])
+            batch = batch_of(100, text="x" * 1000)
             assert sender.send(batch, timeout_seconds=10, stopping=threading.Event()).exported == 100
             sender.close()
         sizes[gzip] = sum(count)

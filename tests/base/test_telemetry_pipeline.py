@@ -3,17 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
 from kubeletsim.base.telemetry.counters import SpanCounters
+from kubeletsim.base.telemetry.encoding import SpanBatch
 from kubeletsim.base.telemetry.environment import BatchSettings
-from kubeletsim.base.telemetry.exporter import EncodedBatch, SendResult
+from kubeletsim.base.telemetry.exporter import SendResult
 from kubeletsim.base.telemetry.pipeline import SpanPipeline
 
 
@@ -26,18 +27,11 @@ class FakeSender:
     open: threading.Event = field(default_factory=threading.Event)
     error: str = ""
     rejected: int = 0
-    bytes_per_span: int = 100
-    broken: bool = False
 
     def __post_init__(self) -> None:
         self.open.set()
 
-    def encode(self, spans: Sequence[ReadableSpan]) -> list[EncodedBatch]:
-        if self.broken:
-            raise RuntimeError("cannot")
-        return [EncodedBatch(len(spans), bytes(self.bytes_per_span * len(spans)))]
-
-    def send(self, batch: EncodedBatch, *, timeout_seconds: float, stopping: threading.Event) -> SendResult:
+    def send(self, batch: SpanBatch, *, timeout_seconds: float, stopping: threading.Event) -> SendResult:
         self.open.wait(30)
         if self.error:
             return SendResult(failed=batch.spans, error=self.error)
@@ -67,13 +61,15 @@ def pipeline(
     finally:
         sender.open.set()
         made.shutdown()
-        for thread in made._threads:
-            thread.join(10)
+        if made._thread is not None:
+            made._thread.join(10)
 
 
-def end_spans(made: SpanPipeline, count: int, *, sampled: bool = True) -> None:
+def end_spans(
+    made: SpanPipeline, count: int, *, sampled: bool = True, size: int = 0, kind: SpanKind = SpanKind.INTERNAL
+) -> None:
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-    span = ReadableSpan("span", context=SpanContext(1, 2, False, flags))
+    span = ReadableSpan("x" * size, context=SpanContext(1, 2, False, flags), kind=kind)
     for _ in range(count):
         made.on_end(span)
 
@@ -102,7 +98,7 @@ def test_an_unsampled_span_starts_no_thread_and_counts_for_nothing() -> None:
     with pipeline(sender, counters) as made:
         end_spans(made, 3, sampled=False)
 
-        assert not made._threads
+        assert made._thread is None
     assert counters == SpanCounters()
 
 
@@ -120,28 +116,35 @@ def test_what_does_not_fit_is_dropped_and_counted_while_the_receiver_hangs() -> 
 
 
 def test_the_queue_is_bounded_in_bytes_as_well() -> None:
-    sender, counters = FakeSender(bytes_per_span=100), SpanCounters()
+    sender, counters = FakeSender(), SpanCounters()
     sender.open.clear()
-    with pipeline(sender, counters, max_queue_bytes=2500) as made:
-        for _ in range(10):
-            end_spans(made, 10)
-            deadline = time.monotonic() + 10
-            while made._spans and time.monotonic() < deadline:
-                time.sleep(0.001)
+    with pipeline(sender, counters, max_queue_bytes=2500, schedule_delay_seconds=3600, max_batch_size=1000) as made:
+        end_spans(made, 100, size=100)
+
+        assert 0 < counters.pending <= 2500 // 100
         sender.open.set()
         assert made.force_flush()
 
-    assert counters.dropped >= 60
     assert counters.exported + counters.dropped == 100
 
 
-def test_a_batch_larger_than_the_whole_bound_still_passes_an_empty_queue() -> None:
-    sender, counters = FakeSender(bytes_per_span=10_000), SpanCounters()
+def test_a_span_larger_than_the_whole_bound_still_passes_an_empty_queue() -> None:
+    sender, counters = FakeSender(), SpanCounters()
     with pipeline(sender, counters, max_queue_bytes=2500) as made:
-        end_spans(made, 1)
+        end_spans(made, 1, size=10_000)
         assert made.force_flush()
 
     assert counters.exported == 1
+
+
+def test_batches_too_large_for_a_receiver_are_cut() -> None:
+    sender, counters = FakeSender(), SpanCounters()
+    with pipeline(sender, counters, max_batch_size=100, schedule_delay_seconds=3600) as made:
+        end_spans(made, 20, size=600_000)
+        assert made.force_flush()
+
+    assert sender.sent == [5, 5, 5, 5]  # of 3 MiB at most
+    assert counters.exported == 20
 
 
 def test_a_flush_that_cannot_finish_says_so_after_its_time() -> None:
@@ -199,16 +202,16 @@ def test_rejected_spans_are_counted_apart() -> None:
     assert (counters.exported, counters.rejected) == (6, 4)
 
 
-def test_a_span_that_cannot_be_encoded_costs_its_batch_and_not_the_thread() -> None:
-    sender, counters = FakeSender(broken=True), SpanCounters()
+def test_a_span_that_cannot_be_encoded_costs_itself_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    sender, counters = FakeSender(), SpanCounters()
     with pipeline(sender, counters) as made:
-        end_spans(made, 3)
-        assert made.force_flush()
-        sender.broken = False
+        end_spans(made, 2)
+        end_spans(made, 1, kind="no kind", size=3)  # type: ignore[arg-type]
         end_spans(made, 2)
         assert made.force_flush()
 
-    assert (counters.dropped, counters.exported) == (3, 2)
+    assert (counters.dropped, counters.exported) == (1, 4)
+    assert "cannot encode the span xxx" in caplog.text
 
 
 def test_a_failing_receiver_is_told_of_once_a_minute_and_its_return_once(caplog: pytest.LogCaptureFixture) -> None:

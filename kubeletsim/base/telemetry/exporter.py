@@ -1,32 +1,26 @@
 """The exporter: encoded batches of spans over OTLP gRPC, with the Go exporter's retries.
 
-The encoding is opentelemetry-exporter-otlp-proto-common's, to which the W3C flags are added that Go writes (257 for a
-sampled root, 769 under a remote parent). Channel, settings and retries are our own, since they follow otlptracegrpc and
-the environment is an argument here; docs/decisions/0004 says why not OTLPSpanExporter.
+Channel, settings and retries are our own, since they follow otlptracegrpc and the environment is an argument here;
+docs/decisions/0004 says why not OTLPSpanExporter.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.exporter.otlp.proto.common.version import __version__ as exporter_version
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.version import __version__ as sdk_version
 
+from kubeletsim.base.telemetry.encoding import SpanBatch
 from kubeletsim.base.telemetry.environment import ExporterSettings, TLSMaterial
 
+_EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 # Retries of otlptracegrpc: first wait, growth, spread and longest wait.
 _FIRST_WAIT_SECONDS, _WAIT_GROWTH, _WAIT_SPREAD, _LONGEST_WAIT_SECONDS = 5.0, 1.5, 0.5, 30.0
 _RETRYABLE = frozenset({
@@ -37,19 +31,9 @@ _RETRYABLE = frozenset({
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DATA_LOSS,
 })  # fmt: skip
-# A collector's gRPC server takes 4 MiB by default; batches of unusually large spans are cut below that.
-_LARGEST_REQUEST_BYTES = 3 << 20
 # gRPC would wait up to two minutes before it looks again for a receiver that was away.
 _LONGEST_RECONNECT_MS = 10_000
 _LOOPBACK = ("localhost", "127.", "[::1]", "dns:///localhost", "dns:///127.", "dns:///[::1]", "unix:", "unix-abstract:")
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedBatch:
-    """An ExportTraceServiceRequest in its wire form, and how many spans are in it."""
-
-    spans: int
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +46,7 @@ class SendResult:
     error: str = ""
 
 
-class SpanSender(SpanExporter):
+class SpanSender:
     """Sends spans to one receiver; used by one thread at a time, except for `close`."""
 
     def __init__(
@@ -77,22 +61,16 @@ class SpanSender(SpanExporter):
         self._rng = rng
         self._monotonic = monotonic
         self._open_channel = _open_channel(settings)
-        self._traces = TraceServiceStub(self._open_channel)  # type: ignore[no-untyped-call]  # generated
+        self._export: grpc.UnaryUnaryMultiCallable[bytes, ExportTraceServiceResponse] = self._open_channel.unary_unary(
+            _EXPORT, response_deserializer=ExportTraceServiceResponse.FromString
+        )
 
-    def encode(self, spans: Sequence[ReadableSpan]) -> list[EncodedBatch]:
-        """Encode spans into as few requests as the size limit of receivers allows."""
-        data = _encode(spans).SerializeToString()
-        if len(data) <= _LARGEST_REQUEST_BYTES or len(spans) == 1:
-            return [EncodedBatch(len(spans), data)]
-        half = len(spans) // 2
-        return self.encode(spans[:half]) + self.encode(spans[half:])
-
-    def send(self, batch: EncodedBatch, *, timeout_seconds: float, stopping: threading.Event) -> SendResult:
+    def send(self, batch: SpanBatch, *, timeout_seconds: float, stopping: threading.Event) -> SendResult:
         """Send a batch, with retries until the timeout; once `stopping` is set, one attempt must do.
 
         Source: otlptracegrpc's client.go and internal/retry.
         """
-        request = ExportTraceServiceRequest.FromString(batch.data)
+        request = batch.wire_form()
         deadline = self._monotonic() + timeout_seconds
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
@@ -115,42 +93,15 @@ class SpanSender(SpanExporter):
             if self._monotonic() >= deadline:
                 return SendResult(failed=batch.spans, error=error)
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Encode and send at once: the SDK's interface."""
-        stopping = threading.Event()
-        results = [
-            self.send(batch, timeout_seconds=self._settings.timeout_seconds, stopping=stopping)
-            for batch in self.encode(spans)
-        ]
-        return SpanExportResult.FAILURE if any(r.failed for r in results) else SpanExportResult.SUCCESS
-
     def close(self) -> None:
         """Close the channel; a call under way fails at once. Safe from any thread."""
         self._open_channel.close()
 
-    def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:  # noqa: ARG002  the SDK's interface
-        """Close the channel: nothing is buffered here."""
-        self.close()
-
-    def _call(self, request: ExportTraceServiceRequest, *, timeout_seconds: float) -> ExportTraceServiceResponse:
-        response: ExportTraceServiceResponse = self._traces.Export(
+    def _call(self, request: bytes, *, timeout_seconds: float) -> ExportTraceServiceResponse:
+        response: ExportTraceServiceResponse = self._export(
             request, metadata=self._settings.headers, timeout=timeout_seconds
         )
         return response
-
-
-def _encode(spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
-    """Encode as the library does, then add the W3C flags of spans and links, which it leaves out."""
-    request = encode_spans(spans)
-    by_id = {span.context.span_id.to_bytes(8, "big"): span for span in spans if span.context is not None}
-    for resource_spans in request.resource_spans:
-        for scope_spans in resource_spans.scope_spans:
-            for encoded in scope_spans.spans:
-                span = by_id[encoded.span_id]
-                encoded.flags |= int(span.context.trace_flags) if span.context is not None else 0
-                for link, encoded_link in zip(span.links, encoded.links, strict=True):
-                    encoded_link.flags |= int(link.context.trace_flags)
-    return request
 
 
 def _open_channel(settings: ExporterSettings) -> grpc.Channel:
@@ -174,7 +125,7 @@ def _credentials(tls: TLSMaterial | None) -> grpc.ChannelCredentials | None:
 
 def _channel_options(target: str) -> list[tuple[str, str | int]]:
     options: list[tuple[str, str | int]] = [
-        ("grpc.primary_user_agent", f"OTel-OTLP-Exporter-Python/{exporter_version}"),
+        ("grpc.primary_user_agent", f"OTel-OTLP-Exporter-Python/{sdk_version}"),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
     ]
     if target.lower().startswith(_LOOPBACK):  # Go never asks a proxy for the loopback; gRPC's C core would
@@ -182,7 +133,7 @@ def _channel_options(target: str) -> list[tuple[str, str | int]]:
     return options
 
 
-def _accepted(batch: EncodedBatch, response: ExportTraceServiceResponse) -> SendResult:
+def _accepted(batch: SpanBatch, response: ExportTraceServiceResponse) -> SendResult:
     rejected = min(max(response.partial_success.rejected_spans, 0), batch.spans)
     message = response.partial_success.error_message or "no reason given"
     return SendResult(

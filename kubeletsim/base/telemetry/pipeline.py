@@ -1,10 +1,10 @@
 """The pipeline: ended spans on their way to the receiver, never in the way of those who end them.
 
-Ending a span appends it to a list under a lock and nothing more. One thread encodes what has gathered, because
-an encoded span needs a tenth of the memory of a live one; a second thread sends, because a call to a hanging
-receiver takes its whole deadline. Both start with the first span, so a node that records nothing has no threads.
-The queue counts spans in either form and those under way; what does not fit is counted and lost (the newest, as
-in Go's batch span processor).
+A span is encoded where it ends: that takes less time than a thread that encodes takes away from the event loop by
+wanting the interpreter, and what waits are bytes, which need a tenth of a live span's memory and no garbage collection.
+A thread sends, because a call to a hanging receiver takes its whole deadline; it starts with the first span, so a node
+that records nothing has none. The queue counts spans that wait and those under way; what does not fit is counted and
+lost (the newest, as in Go's batch span processor).
 
 Differs from the SDK's BatchSpanProcessor: losses are counted, complaints are rationed, shutdown keeps its bound.
 """
@@ -13,30 +13,31 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import TraceFlags
 
 from kubeletsim.base.telemetry.counters import SpanCounters
+from kubeletsim.base.telemetry.encoding import SpanBatch, SpanEncoder
 from kubeletsim.base.telemetry.environment import BatchSettings
-from kubeletsim.base.telemetry.exporter import EncodedBatch, SendResult
+from kubeletsim.base.telemetry.exporter import SendResult
 
 log = logging.getLogger("kubeletsim.base.telemetry")
 
 _COMPLAINT_PERIOD_SECONDS = 60.0
+# A collector's gRPC server takes 4 MiB by default; batches of unusually large spans are cut below that.
+_LARGEST_BATCH_BYTES = 3 << 20
 
 
 class Sender(Protocol):
-    """What encodes and sends; the real one is `exporter.SpanSender`."""
+    """What sends; the real one is `exporter.SpanSender`."""
 
     target: str
 
-    def encode(self, spans: Sequence[ReadableSpan]) -> list[EncodedBatch]:
-        """Turn spans into requests."""
-
-    def send(self, batch: EncodedBatch, *, timeout_seconds: float, stopping: threading.Event) -> SendResult:
+    def send(self, batch: SpanBatch, *, timeout_seconds: float, stopping: threading.Event) -> SendResult:
         """Send one request, with retries; never raises for a receiver's fault."""
 
     def close(self) -> None:
@@ -61,36 +62,59 @@ class SpanPipeline(SpanProcessor):
         self._counters = counters
         self._complaints = _Complaints(sender.target, monotonic=monotonic)
         self._monotonic = monotonic
+        self._encode = SpanEncoder().encode
         self._changed = threading.Condition()  # guards everything below, and the counters
-        self._spans: deque[ReadableSpan] = deque()
-        self._batches: deque[EncodedBatch] = deque()
-        self._batches_bytes = 0
+        self._gathering = SpanBatch()
+        self._batches: deque[SpanBatch] = deque()
+        self._waiting_bytes = 0  # in both of them
         self._flushing = 0
         self._closed = False  # no more spans are taken
-        self._encoded_all = False
-        self._abandoned = False  # shutdown gave up: the threads' results count no more
+        self._abandoned = False  # shutdown gave up: the thread's results count no more
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing: a span counts once it ends."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a sampled span, or count it as dropped; returns at once either way."""
-        if span.context is None or not span.context.trace_flags.sampled:
+        if span.context is None or not span.context.trace_flags & TraceFlags.SAMPLED:
             return
+        try:
+            encoded = self._encode(span)
+        except Exception:  # a bug, but not one for whoever ends a span
+            log.exception("traces export: cannot encode the span %s", span.name)
+            encoded = b""
         with self._changed:
             counters = self._counters
             full = counters.pending >= self._settings.max_queue_size
+            # A span larger than the whole bound may still pass an empty queue.
+            full |= self._waiting_bytes > 0 and self._waiting_bytes + len(encoded) > self._settings.max_queue_bytes
             counters.ended += 1
-            if full or self._closed:
+            if full or self._closed or not encoded:
                 counters.dropped += 1
-                return
-            self._spans.append(span)
-            if not self._threads:
-                self._start()
-            if len(self._spans) in (1, self._settings.max_batch_size):
-                self._changed.notify_all()
+            else:
+                self._take(span, encoded)
+
+    def _take(self, span: ReadableSpan, encoded: bytes) -> None:
+        if self._gathering.spans and self._gathering.size + len(encoded) > _LARGEST_BATCH_BYTES:
+            self._finish_batch()
+        batch = self._gathering
+        batch.add(span, encoded)
+        self._waiting_bytes += len(encoded)
+        if batch.spans == 1:
+            self._changed.notify_all()  # the schedule begins
+        if batch.spans >= self._settings.max_batch_size:
+            self._finish_batch()
+        if self._thread is None:
+            # A daemon: an interpreter that exits without a shutdown must not wait for a dead receiver.
+            self._thread = threading.Thread(target=self._send_all, name="traces-send", daemon=True)
+            self._thread.start()
+
+    def _finish_batch(self) -> None:
+        self._batches.append(self._gathering)
+        self._gathering = SpanBatch()
+        self._changed.notify_all()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what has ended without waiting for the schedule; tell whether nothing is left in time."""
@@ -111,62 +135,16 @@ class SpanPipeline(SpanProcessor):
             self._closed = True
             self._changed.notify_all()
         self._stopping.set()
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - self._monotonic()))
+        if self._thread is not None:
+            self._thread.join(max(0.0, deadline - self._monotonic()))
         with self._changed:
             self._abandoned = True
             left = self._counters.pending
             self._counters.dropped += left
-            self._spans.clear()
-            self._batches.clear()
+            self._clear()
         if left:
             log.warning("traces export: %s: no time left to send %d spans at shutdown", self._sender.target, left)
         self._sender.close()
-
-    def _start(self) -> None:
-        for name, work in (("encode", self._encode_all), ("send", self._send_all)):
-            # Daemons: an interpreter that exits without a shutdown must not wait for a dead receiver.
-            thread = threading.Thread(target=work, name=f"traces-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _encode_all(self) -> None:
-        while spans := self._next_spans():
-            try:
-                batches = self._sender.encode(spans)
-            except Exception:  # a span that cannot be encoded is a bug, but not one to lose the thread for
-                log.exception("traces export: cannot encode %d spans", len(spans))
-                batches = []
-            self._put(batches, spans=len(spans))
-        with self._changed:
-            self._encoded_all = True
-            self._changed.notify_all()
-
-    def _next_spans(self) -> list[ReadableSpan]:
-        """Wait for a full batch, the schedule, a flush or the end; an empty list is the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._spans or self._closed)
-            self._changed.wait_for(
-                lambda: len(self._spans) >= self._settings.max_batch_size or self._closed or self._flushing,
-                self._settings.schedule_delay_seconds,
-            )
-            count = min(len(self._spans), self._settings.max_batch_size)
-            return [self._spans.popleft() for _ in range(count)]
-
-    def _put(self, batches: Sequence[EncodedBatch], *, spans: int) -> None:
-        with self._changed:
-            kept = 0
-            for batch in batches:
-                size = len(batch.data)
-                # A batch larger than the whole bound may still pass an empty queue.
-                if self._batches and self._batches_bytes + size > self._settings.max_queue_bytes:
-                    continue
-                self._batches.append(batch)
-                self._batches_bytes += size
-                kept += batch.spans
-            if not self._abandoned:
-                self._counters.dropped += spans - kept
-            self._changed.notify_all()
 
     def _send_all(self) -> None:
         while (batch := self._next_batch()) is not None:
@@ -179,22 +157,31 @@ class SpanPipeline(SpanProcessor):
                 self._counters.rejected += result.rejected
                 self._counters.failed += result.failed
                 if result.failed and self._stopping.is_set():
-                    self._drop_batches()  # a receiver that failed now will not take the rest either
+                    # A receiver that failed now will not take the rest either.
+                    self._counters.dropped += self._clear()
                 self._changed.notify_all()
 
-    def _next_batch(self) -> EncodedBatch | None:
+    def _next_batch(self) -> SpanBatch | None:
+        """Wait for a full batch, or with a smaller one for the schedule, a flush or the end; None is the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._batches or self._encoded_all or self._abandoned)
+            self._changed.wait_for(lambda: self._batches or self._gathering.spans or self._closed)
+            self._changed.wait_for(
+                lambda: self._batches or self._closed or self._flushing, self._settings.schedule_delay_seconds
+            )
+            if not self._batches and self._gathering.spans:
+                self._finish_batch()
             if not self._batches:
                 return None
             batch = self._batches.popleft()
-            self._batches_bytes -= len(batch.data)
+            self._waiting_bytes -= batch.size
             return batch
 
-    def _drop_batches(self) -> None:
-        self._counters.dropped += sum(batch.spans for batch in self._batches)
+    def _clear(self) -> int:
+        """Let go of what waits, and return how many spans that were."""
+        waiting = [*self._batches, self._gathering]
         self._batches.clear()
-        self._batches_bytes = 0
+        self._gathering, self._waiting_bytes = SpanBatch(), 0
+        return sum(batch.spans for batch in waiting)
 
 
 class _Complaints:
