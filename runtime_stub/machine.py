@@ -43,14 +43,13 @@ class Machine:
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._latency = latency
         self._logs: dict[str, LogFile] = {}
         self._next_pid = FIRST_PID
         self.catalogue = catalogue or Catalogue()
         self.world = World()
         self.images = Images()
         self.events = Events(self.world, self.now)
-        self.processes = Processes(clock, self)
+        self.processes = Processes(clock, self, notice_seconds=lambda: latency.draw("task.exit"))
         self.ports = Ports()
         self.surroundings = Surroundings(image_files=self.image_files, ports=self.ports, now=self.now)
         self._out_of_memory: set[str] = set()
@@ -194,7 +193,7 @@ class Machine:
 
     def signal(self, id_: str, signum: int) -> None:
         """Send a signal to a container's process."""
-        self.processes.signal(id_, signum, notice_seconds=self._latency.draw("task.exit"))
+        self.processes.signal(id_, signum)
 
     def write_as_process(self, id_: str, stream: Stream, data: bytes) -> None:
         """Be a container's process that answers to its input."""

@@ -3,11 +3,15 @@
 A process is a timer at most, never a task, so ten thousand sleepers cost ten thousand small objects. Every step's time
 is counted from the process's start on the wall clock, so a program that is resumed after a restart of the stub goes on
 where it would be by now: steps whose time has passed are carried out at once, with the time they should have had.
+
+A runtime hears of an end a little later than it comes: the shim reaps the process, deletes the task, and only then is
+the container no longer running. Until then whoever asks is told that it runs.
 """
 
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -75,11 +79,20 @@ class _Process:
 
 
 class Processes:
-    """Every process that runs."""
+    """Every process that runs.
 
-    def __init__(self, clock: Clock, observer: ProcessObserver) -> None:
+    Args:
+        clock: its wall clock decides when steps are due.
+        observer: learns what processes do.
+        notice_seconds: draws how long it takes to notice an end; at once by default.
+    """
+
+    def __init__(
+        self, clock: Clock, observer: ProcessObserver, *, notice_seconds: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._clock = clock
         self._observer = observer
+        self._notice_seconds = notice_seconds
         self._processes: dict[str, _Process] = {}
 
     def __contains__(self, id_: str) -> bool:
@@ -106,17 +119,14 @@ class Processes:
             process.current = None
         self._advance(id_, process)
 
-    def signal(self, id_: str, signum: int, *, notice_seconds: float = 0.0) -> None:
-        """Send a signal; when it is fatal the process ends now, and its end is noticed after `notice_seconds`."""
+    def signal(self, id_: str, signum: int) -> None:
+        """Send a signal; when it is fatal the process ends now."""
         process = self._processes.get(id_)
         if process is None or process.dying or not self._is_fatal(process, signum):
             return
-        process.dying = True
         if process.timer:
             process.timer.cancel()
-        loop = asyncio.get_running_loop()
-        ended_at = int(self._clock.now() * 1e9)
-        process.timer = loop.call_later(notice_seconds, self._end, id_, process, SIGNAL_EXIT_BASE + signum, ended_at)
+        self._end_soon(id_, process, SIGNAL_EXIT_BASE + signum, at=int(self._clock.now() * 1e9))
 
     def end(self, id_: str, exit_code: int) -> None:
         """End a process with an exit code of its own, because what it waited for has come."""
@@ -172,10 +182,10 @@ class Processes:
                     self._observer.process_listens(id_, port)
                 case OutOfMemory():
                     self._observer.process_ran_out_of_memory(id_, at=process.due)
-                    self._end(id_, process, SIGNAL_EXIT_BASE + signal.SIGKILL, process.due)
+                    self._end_soon(id_, process, SIGNAL_EXIT_BASE + signal.SIGKILL, at=process.due)
                     return
                 case Exit(code):
-                    self._end(id_, process, code, process.due)
+                    self._end_soon(id_, process, code, at=process.due)
                     return
             process.step += 1
             process.current = None
@@ -203,6 +213,15 @@ class Processes:
         delay = min(remaining, _MAX_TIMER_SECONDS)
         process.timer = asyncio.get_running_loop().call_later(delay, self._advance, id_, process)
         return False
+
+    def _end_soon(self, id_: str, process: _Process, exit_code: int, *, at: int) -> None:
+        """Note an end at `at` once it is noticed, and nothing else of the process from now on."""
+        process.dying = True
+        left = at / 1e9 + self._notice_seconds() - self._clock.now()
+        if left <= 0:
+            self._end(id_, process, exit_code, at)
+        else:
+            process.timer = asyncio.get_running_loop().call_later(left, self._end, id_, process, exit_code, at)
 
     def _end(self, id_: str, process: _Process, exit_code: int, at: int) -> None:
         del self._processes[id_]

@@ -95,17 +95,37 @@ async def test_a_server_heeds_its_stop_signal(processes: Processes, observer: Ob
     assert observer.told == [("exited", 131, 0)]
 
 
-async def test_an_end_is_noticed_later_than_it_happens(
-    processes: Processes, observer: Observer, looptime: float
-) -> None:
-    processes.run("c", SERVER, started_at=START)
-    await asyncio.sleep(1)
-    processes.signal("c", signal.SIGTERM, notice_seconds=0.25)
-    processes.signal("c", signal.SIGKILL)  # it is dead already
+@pytest.fixture
+def watched_from_afar(observer: Observer) -> Processes:
+    """Processes whose end is noticed a quarter of a second later than it comes."""
+    return Processes(LoopClock(epoch=EPOCH), observer, notice_seconds=lambda: 0.25)
 
-    assert await processes.exited("c")
+
+async def test_a_fatal_signal_is_noticed_later_than_it_comes(
+    watched_from_afar: Processes, observer: Observer, looptime: float
+) -> None:
+    watched_from_afar.run("c", SERVER, started_at=START)
+    await asyncio.sleep(1)
+    watched_from_afar.signal("c", signal.SIGTERM)
+    watched_from_afar.signal("c", signal.SIGKILL)  # it is dead already
+
+    assert await watched_from_afar.exited("c")
     assert looptime == 1.25
     assert observer.told == [("exited", 143, 1)]
+
+
+@pytest.mark.parametrize("last", [Exit(3), OutOfMemory()])
+async def test_an_end_of_its_own_is_noticed_later_than_it_comes(
+    watched_from_afar: Processes, observer: Observer, looptime: float, last: Exit | OutOfMemory
+) -> None:
+    watched_from_afar.run("c", (Wait(1), last), started_at=START)
+    await asyncio.sleep(1.1)
+    assert "c" in watched_from_afar
+    watched_from_afar.signal("c", signal.SIGKILL)  # it is dead already
+
+    assert await watched_from_afar.exited("c")
+    assert looptime == 1.25
+    assert observer.told[-1] == ("exited", 3 if last == Exit(3) else 137, 1)
 
 
 async def test_what_ended_while_nobody_watched_has_ended_when_it_should(

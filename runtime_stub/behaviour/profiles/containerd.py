@@ -276,7 +276,7 @@ LATENCIES: Mapping[str, Latency] = {
         "image.remove": 3.3,
     }.items()
 }
-"""Medians in milliseconds. `task.exit` is in no plan: it passes between a fatal signal and the notice of the exit."""
+"""Medians in milliseconds. `task.exit` is in no plan: it passes between a process's end and the notice of it."""
 
 CONTAINERD = Profile(
     name="containerd",

@@ -215,6 +215,7 @@ async def test_an_exec_dies_with_its_container(lab: Bench) -> None:
 
 async def test_an_exec_needs_a_running_container(lab: Bench) -> None:
     id_ = await lab.client.run("true")
+    await asyncio.sleep(1)
     with pytest.raises(Refusal) as refused:
         await lab.client.runtime.ExecSync(pb.ExecSyncRequest(container_id=id_, cmd=["true"]))
 
