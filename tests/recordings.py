@@ -70,6 +70,20 @@ def first_difference(recording: Sequence[Call], observed: Sequence[Call]) -> str
     return ""
 
 
+def call_starts(recording: Mapping[str, Any], rpc: str) -> list[float]:
+    """Return when a recorded pod's calls of one method began, in seconds after its manifest was there.
+
+    Recordings tell only durations of what is below a root; the calls of a sync follow each other without a break, so
+    the last one began its own length before the sync's end.
+    """
+    syncs = [root for root in recording["roots"] if root["name"] == "syncPod" and root.get("children")]
+    return [
+        (sync["at_ms"] + sync["ms"] - sync["children"][-1]["ms"]) / 1000
+        for sync in syncs
+        if sync["children"][-1]["name"].endswith(f"/{rpc}")
+    ]
+
+
 def _from_recording(node: Mapping[str, Any]) -> Call:
     return Call(
         name=node["name"],

@@ -35,3 +35,5 @@ class Foundation:
     """The node, as its events name it."""
     clock: Clock
     rng: random.Random
+    seed: str
+    """What chance is drawn from where a run is to be like the last one."""

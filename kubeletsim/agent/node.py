@@ -42,6 +42,10 @@ from kubeletsim.upkeep.runtime_state import RuntimeState
 if TYPE_CHECKING:
     from kubeletsim.config.schema.kubelet import KubeletConfiguration
 
+SEED_VARIABLE = "KUBELETSIM_SEED"
+DEFAULT_SEED = "2100346"
+"""Any other would do; under this one the recorded pods, on a node `vm`, are tried again about when they were there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -105,6 +109,7 @@ class Node:
                     reference=ObjectReference(kind="Node", name=self.name, uid=self.name),
                     clock=self._surroundings.clock,
                     rng=self._surroundings.rng,
+                    seed=f"{self._surroundings.environ.get(SEED_VARIABLE, DEFAULT_SEED)}/{self.name}",
                 ),
                 recorder,
             )

@@ -219,7 +219,7 @@ def _build_workers(base: Foundation, pod_sync: PodSync, *, watching: Watching, q
         sync_frequency_seconds=base.config.syncFrequency.seconds,
         request_relist=watching.pleg.request_relist,
         clock=base.clock,
-        rng=base.rng,
+        seed=base.seed,
         record=base.record,
         registry=base.registry,
     )

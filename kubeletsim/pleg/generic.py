@@ -187,7 +187,7 @@ class GenericPLEG:
         self._relisted_at = started
         self.metrics.seen(pods, now=self._clock.now())
         for uid in dict.fromkeys([*self._known, *pods]):
-            await self._inspect(uid, pods.get(uid))
+            await self._inspect(uid, pods.get(uid), stamp=stamp)
         self._cache.update_time(stamp)
 
     async def _serve_requests(self) -> None:
@@ -204,17 +204,17 @@ class GenericPLEG:
         except CRIError as error:  # the next relist of everything will do
             log.error("Unable to retrieve pod %s: %s", uid, error)  # noqa: TRY400  expected, no traceback
         else:
-            await self._inspect(uid, pods.get(uid))
+            await self._inspect(uid, pods.get(uid), stamp=stamp)
             self._cache.set_observed(uid, stamp=stamp)
         finally:
             self.metrics.pod_duration.observe(self._clock.monotonic() - started)
 
-    async def _inspect(self, uid: PodUID, pod: RuntimePod | None) -> None:
-        """Compare a pod with what was known; read its state and deliver its events when it changed."""
+    async def _inspect(self, uid: PodUID, pod: RuntimePod | None, *, stamp: float) -> None:
+        """Compare a pod, listed after `stamp`, with what was known; when it changed, read it and deliver its events."""
         events = diff_pods(self._known.get(uid), pod)
         if not events and uid not in self._unread:
             return
-        if not await self._update_cache(uid, pod):
+        if not await self._update_cache(uid, pod, stamp=stamp):
             return  # what is known stays as it was, so that the next relist finds the same events again
         if not events:  # it could not be read before: whatever is new, somebody has to look
             events = [PodLifecycleEvent(uid, _Type.POD_SYNC)]
@@ -226,13 +226,15 @@ class GenericPLEG:
             if event.type is not _Type.CONTAINER_CHANGED:
                 self.deliver(event)
 
-    async def _update_cache(self, uid: PodUID, pod: RuntimePod | None) -> bool:
-        """Read the pod's state into the cache; tell whether it is there now."""
+    async def _update_cache(self, uid: PodUID, pod: RuntimePod | None, *, stamp: float) -> bool:
+        """Read the pod's state into the cache; tell whether it is there now.
+
+        What is read is as new as the list that named it: a container made since then is not in it.
+        """
         if pod is None:
             self._cache.delete(uid)
             self._unread.discard(uid)
             return True
-        stamp = self._cache.stamp()
         try:
             observed = await self._reader.read_status(pod)
         except CRIError as error:

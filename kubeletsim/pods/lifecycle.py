@@ -106,8 +106,8 @@ def requeue_seconds(
 ) -> float:
     """Return in how many seconds the work queue brings a pod back after a run of its worker.
 
-    A run whose every failure is a backoff comes back when the earliest of them ends; waiting for a minute to find that
-    out would make a crash loop slower than its backoff. Upstream: completeWork.
+    A run that was held back by a backoff comes back when the earliest of them ends; waiting for a minute to find that
+    out would make a crash loop slower than its backoff. Upstream: completeWork, MinBackoffExpiration.
 
     Args:
         error: what the run failed with, None for success.
@@ -131,9 +131,6 @@ def requeue_seconds(
 
 
 def _backoff_ends(error: Exception) -> float | None:
-    """Return when the earliest backoff of a sync ends; None when something else failed, too."""
-    if not isinstance(error, SyncError):
-        return None
-    ends = [failure.backoff_until for failure in error.failures]
-    known = [end for end in ends if end is not None]
-    return min(known) if known and len(known) == len(ends) else None
+    """Return when the earliest backoff of a sync ends, whatever else failed; None when nothing was held back."""
+    failures = error.failures if isinstance(error, SyncError) else ()
+    return min((failure.backoff_until for failure in failures if failure.backoff_until is not None), default=None)

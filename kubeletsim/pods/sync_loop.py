@@ -183,8 +183,7 @@ class SyncLoop:
 
     def _handle_event(self, event: PodLifecycleEvent) -> None:
         pod = self._pods.get(event.uid)
-        removal = event.type is PodLifecycleEventType.CONTAINER_REMOVED
-        if pod is not None and not removal and not self._is_old_news(event):
+        if pod is not None and event.type is not PodLifecycleEventType.CONTAINER_REMOVED:
             self._workers.update_pod(UpdateType.SYNC, pod=pod)
         if event.type is PodLifecycleEventType.CONTAINER_DIED:
             self._delete_dead_containers(event)
@@ -203,18 +202,6 @@ class SyncLoop:
         elif status is not None and update.kind is ProbeKind.STARTUP:
             self._statuses.set(pod, with_started(status, update.container_id, started=good))
         self._workers.update_pod(UpdateType.SYNC, pod=pod)
-
-    def _is_old_news(self, event: PodLifecycleEvent) -> bool:
-        """Tell whether the pod's worker has seen already what the event is about.
-
-        A worker that waits for a newer observation gets it before the events that go with it arrive here. Upstream
-        syncs once more then, so that a relist in the middle of a pod's start costs a sync which finds nothing to do;
-        whether one comes there is a matter of milliseconds, and that is no reason to differ from the recordings.
-        """
-        try:
-            return self._workers.has_looked_at(self._observed.get(event.uid))
-        except CRIError:
-            return False
 
     def _delete_dead_containers(self, event: PodLifecycleEvent) -> None:
         try:

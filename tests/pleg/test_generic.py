@@ -224,6 +224,18 @@ async def test_a_pod_that_could_not_be_read_is_synced_once_it_can_although_nothi
     assert watch.taken() == [PodLifecycleEventType.POD_SYNC]
 
 
+async def test_what_is_read_is_as_old_as_the_list_that_named_it(watch: Watch) -> None:
+    await watch.start_container("old")
+    watch.runtime.latencies["PodSandboxStatus"] = 0.5  # a sync may start a container meanwhile
+    await asyncio.sleep(1.1)
+    await watch.start_container("new")
+    after_start = watch.cache.stamp()
+
+    seen = await watch.cache.get_newer_than(UID, after_start)
+
+    assert {one.name for one in seen.containers} == {"old", "new"}
+
+
 async def test_requests_beyond_the_queue_are_dropped(watch: Watch) -> None:
     for _ in range(REQUEST_CAPACITY + 5):
         watch.pleg.request_relist(UID)

@@ -58,6 +58,8 @@ class Node:
     runtime: FakeRuntime
     sync_frequency_seconds: float = 60.0
     seed: int = 1
+    jitter_seed: str = "1"
+    """What the delays of requeues are drawn from."""
     sources: Sequence[str] = ("file",)
     errors: list[str] = field(default_factory=list)
     network_errors: list[str] = field(default_factory=list)
@@ -150,7 +152,7 @@ class Node:
             sync_frequency_seconds=self.sync_frequency_seconds,
             request_relist=self.pleg.request_relist,
             clock=clock,
-            rng=self.rng,
+            seed=self.jitter_seed,
             record=record,
             registry=registry,
         )

@@ -1,7 +1,6 @@
 """Claims about workers: one run at a time, the latest update wins, grace only shrinks, one static pod of a name."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -95,7 +94,7 @@ class Bench:
             sync_frequency_seconds=60,
             request_relist=self.relists.append,
             clock=self.clock,
-            rng=random.Random(0),
+            seed="0",
             record=self.events.append,
             registry=self.registry,
         )

@@ -41,20 +41,6 @@ def orphan_calls(spans: Iterable[ReadableSpan]) -> list[str]:
     return [span.name.rpartition("/")[2] for span in _by_start(spans) if span.parent is None and "/" in span.name]
 
 
-def without_childless_syncs(lines: Sequence[str]) -> list[str]:
-    """Leave out syncs that only asked for the version: how many of them come depends on timers and races."""
-    kept: list[str] = []
-    for line in lines:
-        if not line.startswith(" ") and len(kept) >= 2 and kept[-1].endswith("/Version") and _is_plain(kept[-2]):
-            del kept[-2:]
-        kept.append(line)
-    return kept
-
-
-def _is_plain(line: str) -> bool:
-    return line.startswith("syncPod sync") and "ERROR" not in line
-
-
 def _recorded(node: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
     if node["service"] != "kubelet":
         return

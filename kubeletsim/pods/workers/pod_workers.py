@@ -59,6 +59,8 @@ class PodWorkers:
         queue: brings pods back later.
         sync_frequency_seconds: syncFrequency, how often a pod is looked at without a cause.
         request_relist: asks the PLEG to look at a pod at once.
+        seed: what the jitter of requeues is drawn from, for each pod by its name: what one pod draws depends neither on
+            the others nor on how often they ran.
         record: takes FailedSync and ExceededGracePeriod.
         registry: gets kubelet_pod_worker_duration_seconds and kubelet_containers_per_pod_count.
     """
@@ -72,7 +74,7 @@ class PodWorkers:
         sync_frequency_seconds: float,
         request_relist: Callable[[PodUID], None],
         clock: Clock,
-        rng: random.Random,
+        seed: str,
         record: EventRecorder,
         registry: CollectorRegistry,
     ) -> None:
@@ -82,7 +84,7 @@ class PodWorkers:
         self._sync_frequency_seconds = sync_frequency_seconds
         self._request_relist = request_relist
         self._clock = clock
-        self._rng = rng
+        self._seed = seed
         self._record = record
         self._workers: dict[PodUID, Worker] = {}
         self._launches: asyncio.Queue[Worker] = asyncio.Queue()
@@ -195,11 +197,6 @@ class PodWorkers:
             return self._pods_synced
         return worker.evicted or (worker.deleted and worker.has_stopped)
 
-    def has_looked_at(self, observed: ObservedPod) -> bool:
-        """Tell whether a pod's worker has acted, or is acting, on this very observation."""
-        worker = self._workers.get(observed.uid)
-        return worker is not None and worker.observed is observed
-
     def is_going_down(self, uid: PodUID) -> bool:
         """Tell whether a pod is known and is to end, or has ended."""
         worker = self._workers.get(uid)
@@ -219,7 +216,7 @@ class PodWorkers:
         worker = self._workers.get(uid)
         if worker is not None:
             return worker, False
-        worker = self._workers[uid] = Worker(uid, name)
+        worker = self._workers[uid] = Worker(uid, name, rng=random.Random(f"{self._seed}/{name}"))
         return worker, True
 
     def _end_if_due(self, worker: Worker, update_type: UpdateType, pod: Pod | None, kill: Kill) -> None:
@@ -276,7 +273,7 @@ class PodWorkers:
                 return None
             if is_static(update.pod) and not self._static.may_start(worker):
                 worker.pending = update
-                delay = REQUEUE_AFTER_ERROR_SECONDS * (1 + REQUEUE_JITTER * self._rng.random())
+                delay = REQUEUE_AFTER_ERROR_SECONDS * (1 + REQUEUE_JITTER * worker.rng.random())
                 self._queue.enqueue(worker.uid, delay_seconds=delay)
                 return None
             worker.started = True
@@ -289,7 +286,7 @@ class PodWorkers:
         state, outcome = worker.state, SyncOutcome()
         error: Exception | None = None
         try:
-            worker.observed = observed = await self._observe(worker, update, newer_than)
+            observed = await self._observe(worker, update, newer_than)
             try:
                 outcome = await self._run_once(worker, state, update, observed)
             finally:
@@ -369,6 +366,6 @@ class PodWorkers:
             phase_transition=transition,
             sync_frequency_seconds=self._sync_frequency_seconds,
             now=self._clock.now(),
-            rng=self._rng,
+            rng=worker.rng,
         )
         self._queue.enqueue(worker.uid, delay_seconds=delay_seconds)

@@ -1,12 +1,13 @@
 """What is known of one pod's worker (podSyncStatus in pkg/kubelet/pod_workers.go)."""
 
 import asyncio
+import random
 from collections import deque
 from dataclasses import dataclass, field
 
 from lightkube.models.core_v1 import Pod
 
-from kubeletsim.model.runtime import ObservedPod, PodUID, RuntimePod
+from kubeletsim.model.runtime import PodUID, RuntimePod
 from kubeletsim.pods.lifecycle import WorkerEvent, WorkerState, advance
 from kubeletsim.pods.sync import StatusFn, UpdateType
 
@@ -44,13 +45,13 @@ class Worker:
 
     uid: PodUID
     full_name: str
+    rng: random.Random
+    """Chance for the delays of this pod alone."""
     state: WorkerState = WorkerState.SYNCING
     pending: WorkerUpdate | None = None
     """What is to be done next; a newer update takes its place."""
     active: WorkerUpdate | None = None
     """What was worked on last; repeated when the state changes by itself."""
-    observed: ObservedPod | None = None
-    """What its last or present run looked at."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once nothing of the pod runs any more."""
