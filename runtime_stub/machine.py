@@ -7,6 +7,7 @@ state change here and nowhere else.
 
 import logging
 import secrets
+import signal
 from collections.abc import Mapping
 
 from kubeletsim.base.timing import Clock
@@ -20,8 +21,9 @@ from runtime_stub.outputs import Outputs
 from runtime_stub.ports import Ports
 from runtime_stub.processes import Processes
 from runtime_stub.shell.accounts import Identity, identity_of
-from runtime_stub.shell.entrypoint import SERVER, SUCCESS, NotExecutable, container_program, exec_program
-from runtime_stub.shell.program import LIVE, Listen, Live, Output, Program, Steps, Stream, collected, steps_of
+from runtime_stub.shell.context import Console, Input
+from runtime_stub.shell.entrypoint import SERVER, SUCCESS, NotExecutable, container_program, converses, exec_program
+from runtime_stub.shell.program import LIVE, Listen, Live, Output, Program, Steps, Stream, steps_of
 from runtime_stub.shell.rootfs import holds, rootfs
 from runtime_stub.state.images import Images
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox
@@ -29,6 +31,7 @@ from runtime_stub.state.references import InvalidReference, parse_reference
 from runtime_stub.state.views import image_names
 from runtime_stub.state.world import World
 from runtime_stub.surroundings import Surroundings
+from runtime_stub.terminal import displayed
 
 log = logging.getLogger(__name__)
 
@@ -132,29 +135,25 @@ class Machine:
             config.command,
             config.args,
             image_path=_image_path(container),
-            has_stdin=config.stdin or config.tty,
+            has_stdin=_has_stdin(container),
             server=self._server_of(container),
         )
 
-    def exec_program_of(self, container: Container, command: list[str]) -> Program:
-        """Return what a command does inside a container; what only the shell can tell is done at once.
-
-        Raises:
-            NotExecutable: it cannot exist in the container's image.
-        """
-        program = exec_program(command, image_path=_image_path(container))
-        if program != LIVE:
-            return program
-        return collected(self._live(container, command, unknown=SUCCESS))
-
-    def exec_steps_of(self, container: Container, command: list[str]) -> Steps:
+    def exec_steps_of(self, container: Container, command: list[str], *, stdin: Input | None = None) -> Steps:
         """Return a command inside a container as it goes along.
 
+        Args:
+            container: where it runs.
+            command: the command line.
+            stdin: what it reads; None for nothing.
+
         Raises:
             NotExecutable: it cannot exist in the container's image.
         """
-        program = exec_program(command, image_path=_image_path(container))
-        return steps_of(program) if program != LIVE else self._live(container, command, unknown=SUCCESS)
+        program = exec_program(command, image_path=_image_path(container), has_stdin=stdin is not None)
+        if program != LIVE:
+            return steps_of(program)
+        return self._live(container, command, unknown=SUCCESS, stdin=stdin or Input())
 
     def open_log(self, container: Container, program: Program) -> None:
         """Make a container's log file, and keep it open if the program is going to write.
@@ -189,19 +188,22 @@ class Machine:
         """Note that a container runs, and begin its program."""
         started_at = self.now()
         self.apply(self.world.finish_start(container.id, at=started_at, pid=pid))
-        self.processes.run(container.id, self._started(container, program), started_at=started_at)
+        self._run(container, program, started_at=started_at, steps_done=0)
 
     def signal(self, id_: str, signum: int) -> None:
         """Send a signal to a container's process."""
         self.processes.signal(id_, signum)
 
-    def write_as_process(self, id_: str, stream: Stream, data: bytes) -> None:
-        """Be a container's process that answers to its input."""
-        self.process_wrote(id_, stream, data, at=self.now())
+    def interrupt(self, container: Container) -> None:
+        """Do what ^C does at a container's terminal: a shell that reads commands stays, as PID 1 deaf others do."""
+        if converses(_argv(container)):
+            self.processes.interrupt(container.id)
+        else:
+            self.signal(container.id, signal.SIGINT)
 
-    def end_process(self, id_: str, exit_code: int) -> None:
-        """Be a container's process that ends because of its input."""
-        self.processes.end(id_, exit_code)
+    def echo(self, id_: str, data: bytes) -> None:
+        """Be a container's terminal, which shows what is typed."""
+        self._write(id_, "stdout", data, at=self.now())
 
     def close(self) -> None:
         """Let go of processes and log files; the state stays as it is on disk."""
@@ -214,13 +216,17 @@ class Machine:
 
     def process_wrote(self, id_: str, stream: Stream, data: bytes, *, at: int) -> None:
         """Append a process's output to its log, and show it to who is attached."""
-        self.outputs.publish(id_, stream, data)
-        file = self._logs.get(id_)
-        if file is None:
-            return
         container = self.world.get_container(id_)
+        if container is not None and container.config.tty:
+            stream, data = "stdout", displayed(data)
+        self._write(id_, stream, data, at=at)
+
+    def _write(self, id_: str, stream: Stream, data: bytes, *, at: int) -> None:
+        self.outputs.publish(id_, stream, data)
+        if (file := self._logs.get(id_)) is None:
+            return
         try:
-            file.write("stdout" if container is not None and container.config.tty else stream, data, at=at)
+            file.write(stream, data, at=at)
         except OSError as error:
             log.warning("container %s: output lost: %s", id_, error)
 
@@ -247,7 +253,7 @@ class Machine:
         """Know again what a process wrote before the stub was restarted."""
         container, file = self.world.get_container(id_), self._logs.get(id_)
         if container is not None and file is not None:
-            file.remember("stdout" if container.config.tty else stream, data)
+            file.remember(*(("stdout", displayed(data)) if container.config.tty else (stream, data)))
 
     def process_listens(self, id_: str, port: int) -> None:
         """Let a port of a pod be answered."""
@@ -273,12 +279,9 @@ class Machine:
                 self._logs[container.id] = LogFile(container.log_path)
             except OSError as error:
                 log.warning("container %s: its log cannot be opened: %s", container.id, error)
-        self.processes.run(
-            container.id,
-            self._started(container, program),
-            started_at=container.started_at,
-            steps_done=container.steps_done,
-        )
+        # what was typed is not on disk: a process that depends on it begins anew
+        steps_done = 0 if program == LIVE and _has_stdin(container) else container.steps_done
+        self._run(container, program, started_at=container.started_at, steps_done=steps_done)
         self._close_silent_log(container, program, steps_done=container.steps_done)
 
     def _close_silent_log(self, container: Container, program: Program, *, steps_done: int) -> None:
@@ -298,17 +301,29 @@ class Machine:
         banner = (Output("stderr", entry.banner.encode()),) if entry.banner else ()
         return (*banner, *(Listen(port) for port in entry.serves), *SERVER)
 
-    def _started(self, container: Container, program: Program) -> Program | Steps:
-        if program != LIVE:
-            return program
-        argv = [*container.config.command, *container.config.args] or ["sh"]
-        return self._live(container, argv, unknown=self._server_of(container))
+    def _run(self, container: Container, program: Program, *, started_at: int, steps_done: int) -> None:
+        process: Program | Steps = program
+        if program == LIVE:
+            stdin = Console(is_terminal=container.config.tty) if _has_stdin(container) else Input()
+            process = self._live(container, _argv(container), unknown=self._server_of(container), stdin=stdin)
+        self.processes.run(
+            container.id, process, started_at=started_at, steps_done=steps_done, has_stdin=_has_stdin(container)
+        )
 
-    def _live(self, container: Container, argv: list[str], *, unknown: Program) -> Steps:
+    def _live(self, container: Container, argv: list[str], *, unknown: Program, stdin: Input) -> Steps:
         sandbox = self.world.get_sandbox(container.sandbox_id)
         assert sandbox is not None  # noqa: S101  # it cannot be removed before its containers
         path = _image_path(container)
-        return self.surroundings.process(container, sandbox, argv, image_path=path, unknown=unknown)
+        return self.surroundings.process(container, sandbox, argv, image_path=path, unknown=unknown, stdin=stdin)
+
+
+def _has_stdin(container: Container) -> bool:
+    """Tell whether somebody may type; a terminal nobody types at is not at its end, either."""
+    return container.config.stdin or container.config.tty
+
+
+def _argv(container: Container) -> list[str]:
+    return [*container.config.command, *container.config.args] or ["sh"]
 
 
 def _may_write(container: Container, program: Program) -> bool:

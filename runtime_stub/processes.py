@@ -13,16 +13,20 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from kubeletsim.base.timing import Clock
+from runtime_stub.pipe import Pipe
 from runtime_stub.shell.program import (
     FOREVER,
     Exit,
+    Interrupted,
     Listen,
     OutOfMemory,
     Output,
     Program,
+    Read,
     Step,
     Steps,
     Stream,
@@ -37,6 +41,9 @@ SIGNAL_EXIT_BASE = 128
 
 BROKEN_EXIT_CODE = 70
 """Of a process whose emulation failed (sysexits' EX_SOFTWARE)."""
+
+MAX_UNREAD_BYTES = 16 * 1024 * 1024
+"""Input that waits for its reader; with more, the client's connection has to wait."""
 
 _MAX_TIMER_SECONDS = 86_400.0
 """A timer is set no further ahead than this; the event loop's own waits are capped, too."""
@@ -73,6 +80,10 @@ class _Process:
     """How many steps are behind it."""
     current: Step | None = None
     """The step it is at; None before it is known."""
+    stdin: Pipe | None = None
+    """What is typed for it; None when it is at the end from the start."""
+    read: bytes | None = None
+    """What the last step has read."""
     timer: asyncio.TimerHandle | None = None
     dying: bool = False
     exited: list[asyncio.Future[None]] = field(default_factory=list)
@@ -98,12 +109,16 @@ class Processes:
     def __contains__(self, id_: str) -> bool:
         return id_ in self._processes
 
-    def run(self, id_: str, program: Program | Steps, *, started_at: int, steps_done: int = 0) -> None:
+    def run(
+        self, id_: str, program: Program | Steps, *, started_at: int, steps_done: int = 0, has_stdin: bool = False
+    ) -> None:
         """Begin a program, or go on with one that began at `started_at` and has some steps behind it.
 
         What a resumed program wrote before is recalled to the observer, not written again.
         """
         process = _Process(steps_of(program) if isinstance(program, tuple) else program, started_at)
+        if has_stdin:
+            process.stdin = Pipe(partial(self._input_came, id_, process), limit_bytes=MAX_UNREAD_BYTES)
         self._processes[id_] = process
         while process.step < steps_done:
             match self._pull(id_, process):
@@ -128,13 +143,26 @@ class Processes:
             process.timer.cancel()
         self._end_soon(id_, process, SIGNAL_EXIT_BASE + signum, at=int(self._clock.now() * 1e9))
 
-    def end(self, id_: str, exit_code: int) -> None:
-        """End a process with an exit code of its own, because what it waited for has come."""
+    def stdin(self, id_: str) -> Pipe | None:
+        """Return the way into a process's standard input, if it has one."""
         process = self._processes.get(id_)
-        if process is not None and not process.dying:
-            if process.timer:
-                process.timer.cancel()
-            self._end(id_, process, exit_code, int(self._clock.now() * 1e9))
+        return process.stdin if process is not None else None
+
+    def interrupt(self, id_: str) -> None:
+        """Throw an interrupt into a process where it waits or reads; one that does not care ends."""
+        process = self._processes.get(id_)
+        if process is None or process.dying:
+            return
+        if process.timer:
+            process.timer.cancel()
+        process.due = int(self._clock.now() * 1e9)
+        try:
+            process.current = process.steps.throw(Interrupted())
+        except StopIteration as end:
+            process.current = Exit(int(end.value or 0))
+        except Interrupted:
+            process.current = Exit(SIGNAL_EXIT_BASE + signal.SIGINT)
+        self._advance(id_, process)
 
     async def exited(self, id_: str, *, timeout_seconds: float | None = None) -> bool:
         """Wait until a process has ended, at most so long; tell whether it has. An unknown one has."""
@@ -178,6 +206,11 @@ class Processes:
                     if not self._is_over(id_, process, seconds):
                         break
                     process.due += int(seconds * 1e9)
+                case Read():
+                    if process.stdin is not None and (read := process.stdin.take()) is None:
+                        break
+                    process.read = read if process.stdin is not None else b""
+                    process.due = max(process.due, int(self._clock.now() * 1e9))
                 case Listen(port):
                     self._observer.process_listens(id_, port)
                 case OutOfMemory():
@@ -193,15 +226,20 @@ class Processes:
             self._observer.process_progressed(id_, steps_done=process.step)
 
     def _pull(self, id_: str, process: _Process) -> Step:
-        """Find out the next step; standard input, which nobody holds here, is at its end."""
+        """Find out the next step."""
+        read, process.read = process.read, None
         try:
-            process.current = process.steps.send(None)
+            process.current = process.steps.send(read)
         except StopIteration as end:
             process.current = Exit(int(end.value or 0))
         except Exception:  # whatever a script brings the emulation to, the runtime goes on
             log.exception("container %s: its command cannot be emulated", id_)
             process.current = Exit(BROKEN_EXIT_CODE)
         return process.current
+
+    def _input_came(self, id_: str, process: _Process) -> None:
+        if isinstance(process.current, Read) and not process.dying:
+            self._advance(id_, process)
 
     def _is_over(self, id_: str, process: _Process, seconds: float) -> bool:
         """Tell whether a wait that began at `process.due` is over; if not, see to it that it will be noticed."""

@@ -41,7 +41,14 @@ class Surroundings:
         self._contexts: dict[str, Context] = {}
 
     def process(
-        self, container: Container, sandbox: Sandbox, argv: Sequence[str], *, image_path: str, unknown: Program
+        self,
+        container: Container,
+        sandbox: Sandbox,
+        argv: Sequence[str],
+        *,
+        image_path: str,
+        unknown: Program,
+        stdin: Input,
     ) -> Steps:
         """Return a process in a container; the first one has the id 1 there.
 
@@ -51,13 +58,14 @@ class Surroundings:
             argv: the command line.
             image_path: the image's repository without its domain.
             unknown: what commands do that may exist and are not emulated.
+            stdin: its standard input.
         """
         context = self._contexts.get(container.id)
         if context is None:
             context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox(image_path))
         context.unknown = unknown
         pid = context.begin(argv)
-        call = Call(argv, context, Input(), context.environment, context.working_directory, pid)
+        call = Call(argv, context, stdin, context.environment, context.working_directory, pid)
         return _ended(find_command(call, shell=argv[0]), lambda: context.end(pid))
 
     def forget(self, container_id: str) -> None:

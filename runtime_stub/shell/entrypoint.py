@@ -53,13 +53,18 @@ def container_program(
     return _program(argv or ["sh"], image_path=image_path, has_stdin=has_stdin, server=server)
 
 
-def exec_program(command: Sequence[str], *, image_path: str) -> Program:
+def exec_program(command: Sequence[str], *, image_path: str, has_stdin: bool = False) -> Program:
     """Return what a command run inside a container does.
+
+    Args:
+        command: the command line.
+        image_path: the image's repository without its domain.
+        has_stdin: whether somebody may type.
 
     Raises:
         NotExecutable: the command cannot be in that image.
     """
-    return _program(list(command), image_path=image_path, has_stdin=False, server=SUCCESS)
+    return _program(list(command), image_path=image_path, has_stdin=has_stdin, server=SUCCESS)
 
 
 def only_sleeps(argv: Sequence[str]) -> bool:
@@ -68,6 +73,13 @@ def only_sleeps(argv: Sequence[str]) -> bool:
     if len(words) > 2 and words[0].rpartition("/")[2] in SHELLS and words[1] == "-c":
         words = words[2].split()
     return bool(words) and words[0].rpartition("/")[2] == "sleep"
+
+
+def converses(argv: Sequence[str]) -> bool:
+    """Tell whether a command is a shell that reads its commands, which ^C does not end."""
+    words = [word for word in argv[1:] if word != "-"]
+    name = argv[0].rpartition("/")[2] if argv else "sh"
+    return name in SHELLS and all(word.startswith("-") and "c" not in word for word in words)
 
 
 def is_busybox(image_path: str) -> bool:
@@ -93,8 +105,8 @@ def _shell(argv: list[str], *, has_stdin: bool, busybox: bool, server: Program) 
     flags = ""
     while options and options[0].startswith("-") and options[0] != "-" and "c" not in flags:
         flags += options.pop(0)[1:]
-    if "c" not in flags:  # an interactive shell, or a script file that would have to be read
-        return ((Wait(FOREVER),) if has_stdin else (Exit(0),)) if not options else LIVE
+    if "c" not in flags:  # a shell that reads commands, or a script file that would have to be read
+        return LIVE if options or has_stdin else (Exit(0),)
     if not options:
         return (Output("stderr", f"{shell}: -c requires an argument\n".encode()), Exit(2))
     unknown = partial(_command_in_script, shell=shell, busybox=busybox, server=server)

@@ -106,29 +106,6 @@ def steps_of(program: Program) -> Steps:
 FOREVER = math.inf
 
 
-MAX_COLLECTED_SECONDS = 86_400.0
-MAX_COLLECTED_BYTES = 16 * 1024 * 1024
-
-
-def collected(steps: Steps) -> Program:
-    """Return what a process does from beginning to end as a program, up to a day of its time or a lot of output."""
-    done: list[Step] = []
-    seconds, size = 0.0, 0
-    try:
-        while seconds < MAX_COLLECTED_SECONDS and size < MAX_COLLECTED_BYTES:
-            step = steps.send(None)
-            done.append(step)
-            if isinstance(step, Wait):
-                seconds += step.seconds
-            elif isinstance(step, Output):
-                size += len(step.data)
-    except StopIteration as end:
-        return (*done, Exit(int(end.value or 0)))
-    finally:
-        steps.close()
-    return (*done, Wait(FOREVER))
-
-
 def duration_seconds(program: Program) -> float:
     """Return how long a program runs if nobody interferes."""
     return sum(step.seconds for step in program if isinstance(step, Wait))

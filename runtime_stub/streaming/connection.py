@@ -9,8 +9,8 @@ import logging
 from contextlib import suppress
 from typing import Protocol
 
+from runtime_stub.pipe import Pipe
 from runtime_stub.streaming import spdy
-from runtime_stub.streaming.pipe import Pipe
 
 log = logging.getLogger(__name__)
 

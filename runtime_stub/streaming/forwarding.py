@@ -9,9 +9,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from runtime_stub.pipe import Pipe
 from runtime_stub.streaming import spdy
 from runtime_stub.streaming.connection import SpdyConnection, SpdyStream
-from runtime_stub.streaming.pipe import Pipe
 from runtime_stub.streaming.pod_http import HTTPAnswers
 from runtime_stub.streaming.remote_websocket import Channels
 

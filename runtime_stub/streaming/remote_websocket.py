@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from runtime_stub.pipe import Pipe
 from runtime_stub.shell.program import Stream
 from runtime_stub.streaming.links import Idleness
 from runtime_stub.streaming.outcome import Outcome, status_bytes
-from runtime_stub.streaming.pipe import Pipe
 from runtime_stub.streaming.tickets import Streams
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)

@@ -91,6 +91,6 @@ async def streaming_server(
     clock: Clock,
 ) -> AsyncIterator[StreamingServer]:
     """Serve streams as long as the block lasts."""
-    async with Consoles(machine) as consoles, AsyncExitStack() as stack:
-        sessions = Sessions(machine, consoles, latency=latency, wordings=wordings)
+    async with AsyncExitStack() as stack:
+        sessions = Sessions(machine, Consoles(machine), latency=latency, wordings=wordings)
         yield StreamingServer(stack, sessions, tracer=tracer, clock=clock, idle_seconds=IDLE_SECONDS)

@@ -7,20 +7,23 @@ profile's, behind what cri-streaming puts before them.
 import asyncio
 import signal
 from collections.abc import Mapping
+from functools import partial
 
 from opentelemetry.trace import Span
 
 from runtime_stub.behaviour.latency import LatencyModel
 from runtime_stub.behaviour.refusals import Wording, word
 from runtime_stub.machine import Machine
+from runtime_stub.pipe import until_either
 from runtime_stub.processes import SIGNAL_EXIT_BASE
+from runtime_stub.shell.context import Console
 from runtime_stub.shell.entrypoint import NotExecutable
 from runtime_stub.state.records import Container, ContainerState, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
 from runtime_stub.streaming.commands import Stdio, run_command
 from runtime_stub.streaming.consoles import Consoles
+from runtime_stub.streaming.keyboard import Keyboard
 from runtime_stub.streaming.outcome import ExitedNonZero, Failed, Outcome, Success
-from runtime_stub.streaming.pipe import until_either
 from runtime_stub.streaming.pod_http import serves
 from runtime_stub.streaming.remote import Remote, Sizes
 from runtime_stub.streaming.tickets import Attach, Exec, PortForward
@@ -75,18 +78,16 @@ class Sessions:
     async def _execute(self, container: Container, request: Exec, remote: Remote) -> Outcome:
         """Run a command in a container; it dies with the container."""
         await asyncio.sleep(self._latency.draw("exec.start"))
-        stdio = Stdio(remote.write, has_terminal=request.streams.tty)
-        machine, argv = self._machine, request.argv
-        command = run_command(argv, stdio, compile_=lambda line: machine.exec_program_of(container, list(line)))
-        alive = until_either(command, machine.processes.exited(container.id), name="exec")
+        machine, argv, streams = self._machine, request.argv, request.streams
+        stdin = Console(is_terminal=streams.tty) if streams.stdin else None
         try:
-            code = await until_either(alive, _type(remote, stdio), name="exec/stdin")
-        except BaseExceptionGroup as failures:
-            found, others = failures.split(NotExecutable)
-            if others is not None or found is None:
-                raise
-            refusal = Refusal(Reason.EXEC_FAILED, exec_id=machine.new_id(), cause=str(_first(found)))
+            steps = machine.exec_steps_of(container, list(argv), stdin=stdin)
+        except NotExecutable as error:
+            refusal = Refusal(Reason.EXEC_FAILED, exec_id=machine.new_id(), cause=str(error))
             return Failed(f"error executing command in container: {self._text(refusal)}")
+        stdio = Stdio(remote.write, has_terminal=streams.tty)
+        alive = until_either(run_command(steps, stdio), machine.processes.exited(container.id), name="exec")
+        code = await until_either(alive, _type(remote, stdio), name="exec/stdin")
         code = SIGNAL_EXIT_BASE + signal.SIGKILL if code is None else code
         return ExitedNonZero(argv, code) if code else Success()
 
@@ -96,8 +97,14 @@ class Sessions:
 
 async def _type(remote: Remote, stdio: Stdio) -> None:
     """Hand a client's input on until it is cancelled."""
+    keyboard = Keyboard(
+        stdio.stdin,
+        echo=partial(remote.write, "stdout"),
+        interrupt=stdio.interrupted.set,
+        has_terminal=stdio.has_terminal,
+    )
     while keys := await remote.read_stdin():
-        await stdio.type(keys)
+        await keyboard.type(keys)
     stdio.stdin.end()
     await asyncio.Event().wait()
 
@@ -109,11 +116,3 @@ async def _note_sizes(remote: Remote, span: Span) -> None:
         for size in sizes.feed(received):
             span.add_event("terminal resized", {"terminal.width": size.width, "terminal.height": size.height})
     await asyncio.Event().wait()
-
-
-def _first(group: BaseExceptionGroup[NotExecutable]) -> BaseException:
-    """Return a group's first exception that is no group."""
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first

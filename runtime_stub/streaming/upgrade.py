@@ -12,10 +12,10 @@ from typing import Any
 from aiohttp import web
 from opentelemetry.trace import Span, SpanKind, Tracer, use_span
 
+from runtime_stub.pipe import until_either
 from runtime_stub.streaming import forwarding, remote_spdy
 from runtime_stub.streaming.connection import Link, SpdyConnection
 from runtime_stub.streaming.links import Idleness, SocketLink, TunnelLink
-from runtime_stub.streaming.pipe import until_either
 from runtime_stub.streaming.remote_websocket import PROTOCOLS, Channels, WebSocketRemote
 from runtime_stub.streaming.sessions import Sessions
 from runtime_stub.streaming.tickets import Attach, Exec, PortForward, Ticket, Tickets

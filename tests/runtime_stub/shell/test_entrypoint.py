@@ -51,7 +51,7 @@ def test_arguments_alone_leave_the_images_entry_point() -> None:
 
 def test_a_shell_without_input_ends_at_once_and_with_input_stays() -> None:
     assert container_program([], [], image_path=BUSYBOX) == (Exit(0),)
-    assert container_program(["sh"], [], image_path=BUSYBOX, has_stdin=True) == (Wait(math.inf),)
+    assert container_program(["sh"], [], image_path=BUSYBOX, has_stdin=True) == LIVE
 
 
 def test_an_exec_that_is_not_emulated_succeeds_at_once() -> None:

@@ -52,6 +52,41 @@ async def test_everybody_attached_sees_what_one_types_on_a_terminal(pod: Pod) ->
         assert b"both\r\n/ # " in typist.data(out)
 
 
+async def test_what_one_client_sets_the_next_one_finds(pod: Pod) -> None:
+    id_ = await pod.create_shell("remembering", stdin_once=False)
+    for line, answer in ((b"x=kept; echo set\n", b"set\n"), (b"echo $x\n", b"kept\n")):
+        async with spdy_client(await pod.attach_url(id_=id_), V4) as remote:
+            stdin, out, _, _ = [await remote.open(streamType=one) for one in ("stdin", "stdout", "stderr", "error")]
+            await remote.send(spdy.Data(stdin, line, fin=True))
+            await remote.until(out, answer)
+
+
+async def test_an_interrupt_reaches_the_command_of_a_containers_shell(pod: Pod) -> None:
+    id_ = await pod.create_shell("busy", tty=True)
+    async with spdy_client(await pod.attach_url(id_=id_), V4) as remote:
+        stdin, out, _, _ = [await remote.open(streamType=one) for one in ("stdin", "stdout", "stderr", "error")]
+        await remote.send(spdy.Data(stdin, b"sleep 1000\r"))
+        await remote.until(out, b"sleep 1000\r\n")
+        await remote.send(spdy.Data(stdin, b"\x03"))
+        await remote.send(spdy.Data(stdin, b"echo $?; exit\r"))
+        await remote.to_the_end()
+
+        assert b"^C\r\n/ # echo $?; exit\r\n130\r\n" in remote.data(out)
+
+
+async def test_a_scripts_input_is_what_is_typed(pod: Pod) -> None:
+    config = pod.client.container("sh", "-c", "read line; echo got $line", name="asking")
+    config.stdin = True
+    id_ = await pod.client.create(pod.sandbox_id, config)
+    await pod.client.start(id_)
+    async with spdy_client(await pod.attach_url(id_=id_), V4) as remote:
+        stdin, out, _, _ = [await remote.open(streamType=one) for one in ("stdin", "stdout", "stderr", "error")]
+        await remote.send(spdy.Data(stdin, b"this\n"))
+        await remote.to_the_end()
+
+        assert remote.data(out) == b"got this\n"
+
+
 async def test_a_server_leaves_input_unread(pod: Pod) -> None:
     async with spdy_client(await pod.attach_url(id_=pod.web_id), V4) as remote:
         stdin, *_, error = [await remote.open(streamType=one) for one in ("stdin", "stdout", "stderr", "error")]

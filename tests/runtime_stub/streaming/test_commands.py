@@ -1,80 +1,72 @@
-"""A command is run once, in time, by what is typed; the rest is between the shell and its terminal."""
+"""A command's steps take their time, its input is what is typed, and ^C reaches it where it is."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
-from runtime_stub.shell.entrypoint import exec_program
-from runtime_stub.shell.program import Program, Stream
-from runtime_stub.streaming.commands import Stdio, reads_stdin, run_command
+from runtime_stub.shell.commands import find_command
+from runtime_stub.shell.context import Call, Console
+from runtime_stub.shell.program import Stream
+from runtime_stub.streaming.commands import Stdio, run_command
+from runtime_stub.streaming.keyboard import Keyboard
+from tests.runtime_stub.shell.test_interpreter import context
 
 
 class Watcher:
-    """Runs a command and remembers what it writes and what it is made of."""
+    """Runs a command and remembers what it writes."""
 
-    def __init__(self, *, has_terminal: bool = False) -> None:
-        self.stdio = Stdio(self.write, has_terminal=has_terminal)
+    def __init__(self, *argv: str, has_terminal: bool = False) -> None:
         self.output = b""
-        self.compiled: list[tuple[str, ...]] = []
+        self.stdio = Stdio(self.write, has_terminal=has_terminal)
+        self.keyboard = Keyboard(
+            self.stdio.stdin, echo=self.echo, interrupt=self.stdio.interrupted.set, has_terminal=has_terminal
+        )
+        around = context()
+        call = Call(list(argv), around, Console(is_terminal=has_terminal), around.environment, "/", around.begin(argv))
+        self._steps = find_command(call, shell="sh")
 
     async def write(self, stream: Stream, data: bytes) -> None:
         """Take output."""
         self.output += data
 
-    def compile(self, argv: Sequence[str]) -> Program:
-        """Have the emulated shell compile a command line."""
-        self.compiled.append(tuple(argv))
-        return exec_program(argv, image_path="library/busybox")
+    async def echo(self, data: bytes) -> None:
+        """Take what a terminal shows of what is typed."""
+        self.output += data
 
-    async def run(self, *argv: str, keys: bytes = b"", ended: bool = True) -> int:
-        """Run a command for which something is typed."""
-        await self.stdio.type(keys)
+    async def run(self, keys: bytes = b"", *, ended: bool = True) -> int:
+        """Run the command, for which something is typed."""
+        await self.keyboard.type(keys)
         if ended:
             self.stdio.stdin.end()
-        return await run_command(argv, self.stdio, compile_=self.compile)
+        return await run_command(self._steps, self.stdio)
 
 
-@pytest.mark.parametrize(
-    ("argv", "reads"),
-    [
-        (["sh"], True),
-        (["/bin/sh", "-i"], True),
-        (["cat"], True),
-        (["cat", "-"], True),
-        (["sh", "-c", "cat"], False),
-        (["sh", "script"], False),
-        (["cat", "/etc/hosts"], False),
-        (["sleep", "1"], False),
-    ],
-)
-def test_shells_and_cat_do_what_their_input_says(argv: list[str], reads: bool) -> None:
-    assert reads_stdin(argv) is reads
+async def test_a_shell_is_one_shell_from_line_to_line_until_exit() -> None:
+    watcher = Watcher("sh")
 
-
-async def test_each_line_is_run_once_until_exit() -> None:
-    watcher = Watcher()
-
-    assert await watcher.run("sh", keys=b"echo a\n\nfalse\nexit 4\necho b\n", ended=False) == 4
+    assert await watcher.run(b"x=a\necho $x\n\nfalse\nexit 4\necho b\n", ended=False) == 4
     assert watcher.output == b"a\n"
-    assert [line[2].strip() for line in watcher.compiled[1:]] == ["echo a", "false", "exit 4"]
 
 
-async def test_a_shell_ends_with_the_status_of_its_last_command() -> None:
-    assert await Watcher().run("sh", keys=b"true\nfalse") == 1
+async def test_a_terminal_shows_prompts_and_goes_back_to_the_beginning_of_each_line() -> None:
+    watcher = Watcher("sh", has_terminal=True)
+    await watcher.run(b"echo 'a\rb'\r\x04")
+
+    assert watcher.output.endswith(b"/ $ > a\r\nb\r\n/ $ ")
 
 
-async def test_a_quotation_goes_on_in_the_next_line() -> None:
-    watcher = Watcher(has_terminal=True)
-    await watcher.run("sh", keys=b"echo 'a\rb'\r\x04")
+@pytest.mark.parametrize("argv", [["sh", "-c", "cat; echo end"], ["sh", "-c", "wc -c | sed s/6/10/; echo end"]])
+async def test_scripts_read_what_is_typed(argv: list[str]) -> None:
+    watcher = Watcher(*argv)
 
-    assert watcher.output.endswith(b"/ # > a\r\nb\r\n/ # ")
+    assert await watcher.run(b"typed\n") == 0
+    assert watcher.output in (b"typed\nend\n", b"10\nend\n")
 
 
 @pytest.mark.looptime
 async def test_output_comes_when_it_is_due() -> None:
-    watcher = Watcher()
-    running = asyncio.create_task(watcher.run("sh", "-c", "echo a; sleep 10; echo b"))
+    watcher = Watcher("sh", "-c", "echo a; sleep 10; echo b")
+    running = asyncio.create_task(watcher.run())
     await asyncio.sleep(9.9)
     early = watcher.output
     await running
@@ -85,13 +77,33 @@ async def test_output_comes_when_it_is_due() -> None:
 
 @pytest.mark.looptime
 async def test_an_interrupt_ends_the_command_and_not_the_shell() -> None:
-    watcher = Watcher(has_terminal=True)
-    running = asyncio.create_task(watcher.run("sh", keys=b"sleep 1000\r", ended=False))
+    watcher = Watcher("sh", has_terminal=True)
+    running = asyncio.create_task(watcher.run(b"sleep 1000\r", ended=False))
     await asyncio.sleep(5)
-    await watcher.stdio.type(b"\x03")
+    await watcher.keyboard.type(b"\x03")
     await asyncio.sleep(1)
-    await watcher.stdio.type(b"echo on\rexit\r")
+    await watcher.keyboard.type(b"echo on $?\rexit\r")
     await running
 
-    assert b"^C\r\n/ # echo on\r\n" in watcher.output
+    assert b"^C\r\n/ $ echo on $?\r\nexit\r\non 130\r\n" in watcher.output
     assert asyncio.get_running_loop().time() == pytest.approx(6)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("argv", [["sleep", "1000"], ["cat"], ["sh", "-c", "sleep 1000; echo no"]])
+async def test_an_interrupt_ends_any_other_command(argv: list[str]) -> None:
+    watcher = Watcher(*argv, has_terminal=True)
+    running = asyncio.create_task(watcher.run(ended=False))
+    await asyncio.sleep(5)
+    await watcher.keyboard.type(b"\x03")
+
+    assert await running == 130
+    assert watcher.output == b"^C\r\n"
+
+
+@pytest.mark.looptime
+async def test_what_is_typed_early_waits_for_the_command_that_reads_it() -> None:
+    watcher = Watcher("sh", "-c", "sleep 10; cat")
+    assert await watcher.run(b"early\n") == 0
+
+    assert watcher.output == b"early\n"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime_stub.pipe import MAX_WAITING_BYTES
 from runtime_stub.streaming import connection, spdy
 from runtime_stub.streaming.connection import SpdyConnection
-from runtime_stub.streaming.pipe import MAX_WAITING_BYTES
 from tests.runtime_stub.streaming.test_spdy import FRAMES
 
 

@@ -19,10 +19,9 @@ class Typed:
 
     echo: bytes = b""
     """To be shown to whoever types."""
-    lines: bytes = b""
-    """To be read by the command."""
+    lines: tuple[bytes, ...] = ()
+    """To be read by the command, one at a time; nothing (`b""`) is the end of its input."""
     interrupted: bool = False
-    ended: bool = False
 
 
 class LineDiscipline:
@@ -32,23 +31,19 @@ class LineDiscipline:
         self._line = bytearray()
 
     def type(self, keys: bytes) -> Typed:
-        """Take keystrokes; those after the end of input are lost."""
-        echo, lines, interrupted = bytearray(), bytearray(), False
+        """Take keystrokes; ^C loses those before it that nobody has read."""
+        echo, lines, interrupted = bytearray(), list[bytes](), False
         for key in keys:
             if key in b"\r\n":
                 echo += b"\r\n"
-                lines += self._line + b"\n"
-                self._line.clear()
+                lines.append(self._taken() + b"\n")
             elif key == _INTERRUPT:
                 echo += b"^C\r\n"
                 self._line.clear()
                 lines.clear()
                 interrupted = True
             elif key == _END:
-                if not self._line:
-                    return Typed(bytes(echo), bytes(lines), interrupted, ended=True)
-                lines += self._line
-                self._line.clear()
+                lines.append(self._taken())
             elif key in (_ERASE, _BACKSPACE):
                 if self._line:
                     del self._line[-1]
@@ -59,7 +54,12 @@ class LineDiscipline:
             elif len(self._line) < MAX_LINE_BYTES - 1:
                 self._line.append(key)
                 echo += _shown(key)
-        return Typed(bytes(echo), bytes(lines), interrupted)
+        return Typed(bytes(echo), tuple(lines), interrupted)
+
+    def _taken(self) -> bytes:
+        line = bytes(self._line)
+        self._line.clear()
+        return line
 
 
 def displayed(output: bytes) -> bytes:
