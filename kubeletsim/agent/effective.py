@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from kubeletsim.config.credential_providers import CredentialProviderSettings
 from kubeletsim.model.errors import ConfigError, Fault, KubeletSimError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Effective:
     gates: frozenset[str]
     """The feature gates that are on."""
     warnings: tuple[str, ...] = ()
+    credential_providers: tuple[CredentialProviderSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def read_effective(arguments: Sequence[str]) -> Effective:
     Raises:
         ConfigError: they cannot be used; every fault is in it.
     """
+    from kubeletsim.config.credential_provider_files import check_flags, read_credential_providers
     from kubeletsim.config.flags import parse_flags, split_arguments
     from kubeletsim.config.load import load
     from kubeletsim.config.show import to_configz
@@ -83,6 +86,8 @@ def read_effective(arguments: Sequence[str]) -> Effective:
     if flags.kubeconfig is not None:
         rule = "must be absent: this version runs standalone, without an API server"
         raise ConfigError([Fault("--kubeconfig", str(flags.kubeconfig), rule)])
+    config, bin_dir = flags.image_credential_provider_config, flags.image_credential_provider_bin_dir
+    check_flags(config, bin_dir)
     # Webhooks without an API server are for the server to refuse, after the runtime has answered and with exit code 1.
     loaded = load(flags.config, config_dir=flags.config_dir, flags=parsed.config)
     return Effective(
@@ -91,6 +96,7 @@ def read_effective(arguments: Sequence[str]) -> Effective:
         flags=flags,
         gates=loaded.gates.all_enabled(),
         warnings=tuple(str(warning) for warning in loaded.warnings),
+        credential_providers=read_credential_providers(config, bin_dir=bin_dir) if config and bin_dir else (),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from kubeletsim.agent.image_parts import ImageParts
 from kubeletsim.base.telemetry import Telemetry
 from kubeletsim.base.timing import Clock
 from kubeletsim.clients.cri import CRIClient
@@ -37,3 +38,4 @@ class Foundation:
     rng: random.Random
     seed: str
     """What chance is drawn from where a run is to be like the last one."""
+    images: ImageParts

@@ -21,6 +21,7 @@ from kubeletsim.agent.effective import Effective
 from kubeletsim.agent.events import JOURNAL_NAME, EventJournal, Recorder, RecordingSettings
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.host import Host, node_ips, node_name, read_host, read_resolv_conf
+from kubeletsim.agent.image_parts import ImageParts
 from kubeletsim.agent.pod_parts import PodParts, Watching
 from kubeletsim.agent.upkeep_parts import build_logs, build_upkeep
 from kubeletsim.base.rpc_spans import SCOPE_NAME, SCOPE_VERSION
@@ -72,6 +73,7 @@ class Node:
         self._configz = effective.configz
         self._flags = effective.flags
         self._gates = effective.gates
+        self._credential_providers = effective.credential_providers
         self._surroundings = surroundings
         self.name = node_name(self._flags.hostname_override)
         self.registry = CollectorRegistry()
@@ -91,6 +93,8 @@ class Node:
             configured = CgroupDriver(self._config.cgroupDriver)
             driver = await startup.discover_cgroup_driver(runtime.uncounted, configured=configured)
             version = await startup.identify(runtime)
+            images = self._images()
+            await images.settle(runtime)
             if self._config.podCIDR:
                 await runtime.update_runtime_config(pod_cidr=self._config.podCIDR)
             await startup.learn_features(runtime)
@@ -110,6 +114,7 @@ class Node:
                     clock=self._surroundings.clock,
                     rng=self._surroundings.rng,
                     seed=f"{self._surroundings.environ.get(SEED_VARIABLE, DEFAULT_SEED)}/{self.name}",
+                    images=images,
                 ),
                 recorder,
             )
@@ -163,6 +168,16 @@ class Node:
             telemetry=base.telemetry,
             clock=base.clock,
             rng=base.rng,
+        )
+
+    def _images(self) -> ImageParts:
+        return ImageParts.build(
+            self._config,
+            self._flags,
+            self._credential_providers,
+            environ=self._surroundings.environ,
+            clock=self._surroundings.clock,
+            registry=self.registry,
         )
 
     def _recorder(self) -> Recorder:

@@ -307,6 +307,8 @@ def _build_runtime_sync(
         clock=base.clock,
         record=base.record,
         registry=base.registry,
+        credentials=base.images.credentials.find,
+        access=base.images.access,
     )
     hooks = HookRunner(base.runtime, observe=observe, record=base.record, registry=base.registry)
     stopper = PodStopper(base.runtime, hooks=hooks, clock=base.clock, record=base.record)

@@ -78,6 +78,7 @@ def _image_sweeper(base: Foundation) -> ImageSweeper:
         tracer=base.telemetry.tracer(image_sweeper.SCOPE),
         record=base.record,
         node=base.reference,
+        forget_pulls=base.images.forget_pulls,
         registry=base.registry,
         clock=base.clock,
         rng=base.rng,

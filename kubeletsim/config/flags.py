@@ -146,6 +146,8 @@ _OWN = (
     Flag("maximum-dead-containers-per-container", kinds.INT32, deprecated=True),
     Flag("maximum-dead-containers", kinds.INT32, deprecated=True),
     Flag("seccomp-default", kinds.BOOL),
+    Flag("image-credential-provider-config", Kind("file", lambda texts: Path(texts[-1]))),
+    Flag("image-credential-provider-bin-dir", Kind("directory", lambda texts: Path(texts[-1]))),
 )
 
 

@@ -38,3 +38,7 @@ class KubeletFlags:
     """Dead containers kept on the whole node; negative sets no limit."""
     seccomp_default: bool = False
     """Give workloads that name no seccomp profile RuntimeDefault; on as well if the field seccompDefault is."""
+    image_credential_provider_config: Path | None = None
+    """File, or directory of files, that says which programs have registry credentials (CredentialProviderConfig)."""
+    image_credential_provider_bin_dir: Path | None = None
+    """Directory of those programs."""

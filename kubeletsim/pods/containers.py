@@ -27,7 +27,7 @@ from kubeletsim.pods.failures import StartFailure
 from kubeletsim.pods.files import link_log, make_files, next_restart_count
 from kubeletsim.pods.hooks import HookFailure, HookRunner
 from kubeletsim.pods.images import ImageManager
-from kubeletsim.pods.pod_events import pod_event
+from kubeletsim.pods.pod_events import pod_event, pod_reference
 from kubeletsim.pods.requests import NodeFacts, RequestError, container_config, plan_container_files
 from kubeletsim.pods.stopping import PodStopper
 
@@ -165,7 +165,13 @@ class ContainerStarter:
 
     async def _ensure_image(self, pod: Pod, container: AnyContainer, sandbox_config: SandboxConfig) -> str:
         try:
-            return await self._images.ensure_image_exists(pod, container, sandbox_config=sandbox_config)
+            return await self._images.ensure_image_exists(
+                pod,
+                container.image or "",
+                pull_policy=container.imagePullPolicy or "IfNotPresent",
+                about=pod_reference(pod, container=container.name),
+                sandbox_config=sandbox_config,
+            )
         except StartFailure as failure:
             # What went wrong the image manager has told; this event only names it.
             self._tell(pod, container, "Failed", f"Error: {failure.reason}", warning=True)

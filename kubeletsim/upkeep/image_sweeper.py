@@ -13,7 +13,7 @@ import logging
 import random
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal, Protocol
 
 from opentelemetry.context import Context
@@ -53,6 +53,8 @@ LIST_PERIOD_SECONDS = 30.0
 
 ReadDiskUsage = Callable[[str], DiskUsage]
 """Measures the file system behind a mount point; raises OSError where there is none."""
+ForgetPulls = Callable[[Collection[str], float], None]
+"""Forgets pulls of images but those still there and those noted at or after a moment in Unix seconds."""
 
 
 class ImageRuntime(Protocol):
@@ -91,6 +93,7 @@ class ImageSweeper:
         tracer: of scope SCOPE.
         record: takes ImageGCFailed, FreeDiskSpaceFailed and InvalidDiskCapacity.
         node: what those events are about.
+        forget_pulls: called once images have been removed.
         registry: gets kubelet_image_garbage_collected_total.
     """
 
@@ -103,6 +106,7 @@ class ImageSweeper:
         tracer: Tracer,
         record: EventRecorder,
         node: ObjectReference,
+        forget_pulls: ForgetPulls,
         registry: CollectorRegistry,
         clock: Clock,
         rng: random.Random,
@@ -113,6 +117,7 @@ class ImageSweeper:
         self._tracer = tracer
         self._record = record
         self._node = node
+        self._forget_pulls = forget_pulls
         self._clock = clock
         self._rng = rng
         self._began_at = clock.now()
@@ -164,9 +169,10 @@ class ImageSweeper:
     async def delete_unused(self) -> None:
         """Remove every image that nobody uses, for a disk that runs short; what fails becomes a log line."""
         try:
-            in_use = await self._detect(detected_at=self._clock.now())
+            now = self._clock.now()
+            in_use = await self._detect(detected_at=now)
             candidates = [one for one in eviction_order(self._records, in_use=in_use) if not one.pinned]
-            await self._free(tuple(candidates), bytes_to_free=sys.maxsize)
+            await self._free(tuple(candidates), bytes_to_free=sys.maxsize, began_at=now)
         except (CRIError, ImageGCError) as error:
             log.warning("Failed to delete unused images: %s", error)
 
@@ -185,7 +191,7 @@ class ImageSweeper:
             self._policy.high_threshold_percent,
             plan.bytes_to_free,
         )
-        freed = await self._free(plan.candidates, bytes_to_free=plan.bytes_to_free)
+        freed = await self._free(plan.candidates, bytes_to_free=plan.bytes_to_free, began_at=now)
         if freed < plan.bytes_to_free:
             message = (
                 "Failed to garbage collect required amount of images. "
@@ -210,7 +216,7 @@ class ImageSweeper:
             )
         return [image for image in images if image.id in self._records]
 
-    async def _free(self, candidates: tuple[ImageRecord, ...], *, bytes_to_free: int) -> int:
+    async def _free(self, candidates: tuple[ImageRecord, ...], *, bytes_to_free: int, began_at: float) -> int:
         """Remove candidates until enough is freed and return how much that is, in bytes."""
         freed, failures = 0, []
         for image in candidates:
@@ -227,6 +233,7 @@ class ImageSweeper:
                 f"wanted to free {bytes_to_free} bytes, but freed {freed} bytes space "
                 f"with errors in image deletion: {'; '.join(failures)}"
             )
+        self._forget_pulls(self._records.keys(), began_at)
         return freed
 
     async def _remove(self, image: ImageRecord, *, reason: Literal["space", "age"]) -> None:

@@ -46,7 +46,13 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def make(node, recorder, clock, disk, registry):
+def forgotten() -> list[tuple[set[str], float]]:
+    """What was left when pulls were forgotten, and from when on they were not."""
+    return []
+
+
+@pytest.fixture
+def make(node, recorder, clock, disk, registry, forgotten):
     def make(policy: ImageGCPolicy | None = None) -> ImageSweeper:
         return ImageSweeper(
             node.cri,
@@ -55,6 +61,7 @@ def make(node, recorder, clock, disk, registry):
             tracer=recorder.tracer(SCOPE),
             record=recorder.events.append,
             node=NODE,
+            forget_pulls=lambda present, began_at: forgotten.append((set(present), began_at)),
             registry=registry,
             clock=clock,
             rng=random.Random(1),

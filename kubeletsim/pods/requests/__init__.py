@@ -10,7 +10,7 @@ from kubeletsim.pods.requests.files import (
     plan_container_files,
     plan_pod_files,
 )
-from kubeletsim.pods.requests.images import image_spec, with_default_tag
+from kubeletsim.pods.requests.images import image_spec, repository, with_default_tag
 from kubeletsim.pods.requests.names import dns_warnings
 from kubeletsim.pods.requests.node import (
     NodeFacts,
@@ -40,6 +40,7 @@ __all__ = [
     "plan_pod_files",
     "pod_dir",
     "pod_log_dir",
+    "repository",
     "sandbox_config",
     "with_default_tag",
 ]

@@ -15,6 +15,7 @@ from kubeletsim.pods.requests.node import RequestError
 
 DEFAULT_TAG = "latest"
 MAX_NAME = 255
+DEFAULT_HOST, LEGACY_DEFAULT_HOST, OFFICIAL = "docker.io", "index.docker.io", "library"
 
 _DOMAIN_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
@@ -39,6 +40,26 @@ def with_default_tag(image: str) -> str:
             f"{_complaint(image)}"
         )
     return image if match["tag"] or match["digest"] else f"{image}:{DEFAULT_TAG}"
+
+
+def repository(image: str) -> str:
+    """Return what credentials and records know an image by: its full name, without tag and digest.
+
+    `busybox:1` is `docker.io/library/busybox`, as docker has it (ParseNormalizedNamed in the distribution project).
+
+    Raises:
+        RequestError: as `with_default_tag`.
+    """
+    match = _REFERENCE.fullmatch(with_default_tag(image))
+    name = match["name"] if match is not None else image
+    host, slash, rest = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost" or host.lower() != host):
+        host, rest = DEFAULT_HOST, name
+    elif host == LEGACY_DEFAULT_HOST:
+        host = DEFAULT_HOST
+    if host == DEFAULT_HOST and "/" not in rest:
+        rest = f"{OFFICIAL}/{rest}"
+    return f"{host}/{rest}"
 
 
 def image_spec(pod: Pod, image: str) -> ImageSpec:

@@ -1,21 +1,23 @@
 """Claims about images: which calls a pull policy costs, what a failed pull is called, and how long it is left alone."""
 
 import asyncio
+import contextlib
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import LoopClock
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.events import Event
-from kubeletsim.model.requests import SandboxConfig
+from kubeletsim.model.requests import AuthConfig, SandboxConfig
 from kubeletsim.model.runtime import PodUID
 from kubeletsim.pods.failures import StartFailure
-from kubeletsim.pods.images import ImageManager, PullLimits, TokenBucket, size_bucket
+from kubeletsim.pods.images import ImageAccess, ImageManager, PullLimits, PullRecordFiles, Verification
+from kubeletsim.pods.images.manager import FindCredentials, no_credentials
+from kubeletsim.pods.pod_events import pod_reference
 from tests.fakes.pods import UID, container, make_pod
 from tests.fakes.runtime import FakeRuntime
 
@@ -27,18 +29,34 @@ NO_LIMIT = PullLimits(qps=0)
 class Images:
     """An image manager on a fake runtime."""
 
-    def __init__(self, limits: PullLimits = NO_LIMIT) -> None:
+    def __init__(
+        self,
+        limits: PullLimits = NO_LIMIT,
+        *,
+        access: ImageAccess | None = None,
+        credentials: FindCredentials = no_credentials,
+    ) -> None:
         self.runtime = FakeRuntime()
         self.events: list[Event] = []
         self.registry = CollectorRegistry()
         self.manager = ImageManager(
-            self.runtime, limits=limits, clock=LoopClock(), record=self.events.append, registry=self.registry
+            self.runtime,
+            limits=limits,
+            clock=LoopClock(),
+            record=self.events.append,
+            registry=self.registry,
+            credentials=credentials,
+            access=access,
         )
 
     async def ensure(self, image: str = "busybox:1", **fields: Any) -> str:
         pod = make_pod(container("app", image=image, **fields))
         assert pod.spec is not None
-        return await self.manager.ensure_image_exists(pod, pod.spec.containers[0], sandbox_config=SANDBOX)
+        policy = pod.spec.containers[0].imagePullPolicy or "IfNotPresent"
+        about = pod_reference(pod, container="app")
+        return await self.manager.ensure_image_exists(
+            pod, image, pull_policy=policy, about=about, sandbox_config=SANDBOX
+        )
 
     async def failure(self, image: str = "busybox:1", **fields: Any) -> tuple[str, str]:
         with pytest.raises(StartFailure) as caught:
@@ -78,7 +96,7 @@ async def test_an_image_that_is_there_is_told_in_upstreams_words() -> None:
 
     await images.ensure()
 
-    text = 'Container image "busybox:1" already present on machine and can be accessed by the pod'
+    text = 'Container image "busybox:1" already present on machine'
     assert images.told() == [("Normal", "Pulled", text)]
 
 
@@ -263,28 +281,128 @@ async def test_the_size_is_missing_when_the_runtime_does_not_say_but_the_pull_co
     assert "Image size: 0 bytes." in images.told()[-1][2]
 
 
-@given(st.lists(st.floats(0, 10), max_size=60), st.integers(1, 10), st.integers(1, 20))
-def test_no_more_is_accepted_than_the_burst_and_the_rate_allow(gaps: list[float], qps: int, burst: int) -> None:
-    bucket, now, accepted = TokenBucket(qps, burst), 0.0, 0
+def accessible(tmp_path: Path, policy: str) -> ImageAccess:
+    """Return records in a directory of their own."""
+    return ImageAccess(PullRecordFiles(tmp_path), verification=Verification(policy), clock=LoopClock())
 
-    for gap in gaps:
-        now += gap
-        accepted += bucket.try_accept(now=now)
 
-    assert accepted <= burst + qps * now + 1e-6
+async def test_a_preloaded_image_is_everybodys_by_default(tmp_path: Path) -> None:
+    images = Images(access=accessible(tmp_path, "NeverVerifyPreloadedImages"))
+    images.runtime.add_image("busybox:1")
+
+    await images.ensure()
+
+    text = 'Container image "busybox:1" already present on machine and can be accessed by the pod'
+    assert images.told() == [("Normal", "Pulled", text)]
+
+
+async def test_an_image_of_unknown_origin_is_pulled_again_once_where_everything_is_verified(tmp_path: Path) -> None:
+    images = Images(access=accessible(tmp_path, "AlwaysVerify"))
+    images.runtime.add_image("busybox:1")
+
+    await images.ensure()
+    await images.ensure()
+
+    assert images.runtime.names() == ["ImageStatus", "PullImage", "ImageStatus", "ImageStatus"]
+
+
+async def test_with_pull_policy_never_what_may_not_be_used_is_as_good_as_absent(tmp_path: Path) -> None:
+    images = Images(access=accessible(tmp_path, "AlwaysVerify"))
+    images.runtime.add_image("busybox:1")
+
+    reason, message = await images.failure(imagePullPolicy="Never")
+
+    assert reason == "ErrImageNeverPull"
+    assert message == 'Container image "busybox:1" is not present with pull policy of Never'
+    assert images.runtime.names() == ["ImageStatus"]
+
+
+async def test_an_image_this_kubelet_has_pulled_is_not_pulled_again(tmp_path: Path) -> None:
+    images = Images(access=accessible(tmp_path, "NeverVerifyPreloadedImages"))
+
+    await images.ensure()
+    await images.ensure()
+
+    assert images.runtime.count("PullImage") == 1
+
+
+async def test_a_record_of_a_pull_is_there_as_long_as_it_lasts(tmp_path: Path) -> None:
+    images = Images(access=accessible(tmp_path, "NeverVerifyPreloadedImages"))
+    images.runtime.latencies["PullImage"] = 10
+    files = PullRecordFiles(tmp_path)
+    files.make()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(images.ensure())
+        await asyncio.sleep(5)
+        during = files.intents()
+
+    assert during == ["busybox:1"]
+    assert files.intents() == []
+
+
+@pytest.mark.parametrize("ending", ["fails", "is cancelled"])
+async def test_no_record_stays_of_a_pull_that_brought_nothing(tmp_path: Path, ending: str) -> None:
+    images = Images(access=accessible(tmp_path, "NeverVerifyPreloadedImages"))
+    files = PullRecordFiles(tmp_path)
+    files.make()
+    if ending == "fails":
+        images.runtime.pull_errors["busybox:1"] = "no such host"
+        await images.failure()
+    else:
+        images.runtime.latencies["PullImage"] = 10
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await images.ensure()
+
+    assert (files.intents(), files.all_pulled()) == ([], [])
+
+
+async def test_a_pull_that_cannot_be_recorded_is_not_begun(tmp_path: Path) -> None:
+    images = Images(access=accessible(tmp_path / "file", "NeverVerifyPreloadedImages"))
+    (tmp_path / "file").write_text("in the way")
+
+    reason, message = await images.failure()
+
+    assert reason.startswith("failed to record image pull intent: ")
+    assert message.startswith('Failed to record image pull intent for container image "busybox:1": ')
+    assert images.runtime.count("PullImage") == 0
+
+
+async def test_credentials_are_looked_up_by_the_full_name_and_go_to_the_runtime() -> None:
+    asked: list[str] = []
+
+    async def find(repository: str) -> list[AuthConfig]:
+        asked.append(repository)
+        return [AuthConfig(username="me", password="secret")]
+
+    images = Images(credentials=find)
+    await images.ensure()
+
+    assert asked == ["docker.io/library/busybox"]
+    (pull,) = [call for call in images.runtime.calls if call.rpc == "PullImage"]
+    assert pull.args["auth"] == AuthConfig(username="me", password="secret")
+    assert "secret" not in str(images.told())
 
 
 @pytest.mark.parametrize(
-    ("size", "bucket"),
+    ("policy", "present", "labels"),
     [
-        (0, "N/A"),
-        (1, "0-10MB"),
-        (10 * 1024**2, "10MB-100MB"),
-        (600 * 1024**2, "500MB-1GB"),
-        (3 * 1024**3, "1GB-5GB"),
-        (99 * 1024**3, "60GB-100GB"),
-        (100 * 1024**3, "GT100GB"),
+        ("Always", True, ("always", "unknown", "true")),
+        ("IfNotPresent", True, ("ifnotpresent", "true", "false")),
+        ("IfNotPresent", False, ("ifnotpresent", "false", "true")),
+        ("Never", True, ("never", "true", "false")),
+        ("Never", False, ("never", "false", "unknown")),
     ],
 )
-def test_sizes_fall_into_upstreams_buckets(size: int, bucket: str) -> None:
-    assert size_bucket(size) == bucket
+async def test_each_request_is_counted(policy: str, present: bool, labels: tuple[str, str, str]) -> None:
+    images = Images()
+    if present:
+        images.runtime.add_image("busybox:1")
+
+    with contextlib.suppress(StartFailure):
+        await images.ensure(imagePullPolicy=policy)
+
+    names = ("pull_policy", "present_locally", "pull_required")
+    counted = dict(zip(names, labels, strict=True))
+    assert images.registry.get_sample_value("kubelet_image_manager_ensure_image_requests_total", counted) == 1
