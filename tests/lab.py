@@ -35,7 +35,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(probe: Callable[[], T], *, seconds: float, what: str, detail: Callable[[], str] = str) -> T:
+def wait_until(
+    probe: Callable[[], T], *, seconds: float, what: str, detail: Callable[[], str] = str, pause_seconds: float = 0.05
+) -> T:
     """Poll until `probe` returns something true; fail with `detail()` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -46,7 +48,7 @@ def wait_until(probe: Callable[[], T], *, seconds: float, what: str, detail: Cal
             pass
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}\n{detail()}")
-        time.sleep(0.05)
+        time.sleep(pause_seconds)
 
 
 @dataclass
@@ -176,7 +178,15 @@ class Lab:
         self.wait(lambda: self.get(self.healthz_port, "/healthz") == "ok", what="the kubelet", program=program)
         return program
 
-    def wait(self, probe: Callable[[], T], *, what: str, program: Program | None = None, seconds: float = 20) -> T:
+    def wait(
+        self,
+        probe: Callable[[], T],
+        *,
+        what: str,
+        program: Program | None = None,
+        seconds: float = 20,
+        pause_seconds: float = 0.05,
+    ) -> T:
         """Poll `probe`; when it never comes true, show what the programs printed."""
 
         def detail() -> str:
@@ -187,7 +197,7 @@ class Lab:
                 raise AssertionError(f"{program.name} ended with {program.process.returncode}\n{program.output()}")
             return probe()
 
-        return wait_until(alive_and_probe, seconds=seconds, what=what, detail=detail)
+        return wait_until(alive_and_probe, seconds=seconds, what=what, detail=detail, pause_seconds=pause_seconds)
 
     def get(self, port: int, path: str) -> str:
         """GET over plain HTTP on loopback."""
