@@ -79,21 +79,39 @@ def image_records() -> st.SearchStrategy[dict[ImageID, ImageRecord]]:
 
 
 def pods() -> st.SearchStrategy[Pod]:
-    """Pods of one to three containers, up to three init containers, some of them sidecars, and any restart policy."""
+    """Pods of one to three containers, up to three init containers, some of them sidecars, and any restart policy.
+
+    Regular containers may have policies and exit-code rules of their own.
+    """
+    policies = st.sampled_from(["Always", "OnFailure", "Never"])
+    rule = st.fixed_dictionaries(
+        {
+            "action": st.sampled_from(["Restart", "RestartAllContainers"]),
+            "exitCodes": st.fixed_dictionaries(
+                {
+                    "operator": st.sampled_from(["In", "NotIn"]),
+                    "values": st.sets(st.integers(0, 1), min_size=1).map(list),
+                }
+            ),
+        }
+    )
+    own = st.just({}) | st.fixed_dictionaries(
+        {"restartPolicy": policies}, optional={"restartPolicyRules": st.lists(rule, max_size=2)}
+    )
     init = st.lists(st.booleans(), max_size=3).map(
         lambda kinds: [(sidecar if stays else container)(f"i{number}") for number, stays in enumerate(kinds)]
     )
     return st.builds(
-        lambda count, init, policy, host, debug: make_pod(
-            *(container(f"c{number}") for number in range(count)),
+        lambda fields, init, policy, host, debug: make_pod(
+            *(container(f"c{number}", **more) for number, more in enumerate(fields)),
             init=init,
             restartPolicy=policy,
             hostNetwork=host,
             ephemeralContainers=[container("debug")] if debug else [],
         ),
-        st.integers(1, 3),
+        st.lists(own, min_size=1, max_size=3),
         init,
-        st.sampled_from(["Always", "OnFailure", "Never"]),
+        policies,
         st.booleans(),
         st.booleans(),
     )

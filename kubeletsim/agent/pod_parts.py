@@ -127,6 +127,7 @@ class PodParts:
             tracer=base.telemetry.tracer(sync.SCOPE),
             record=base.record,
             registry=base.registry,
+            restarts_all="RestartAllContainersOnContainerExits" in base.gates,
         )
         workers = _build_workers(base, pod_sync, watching=watching, queue=queue)
         deletor = ContainerDeletor(

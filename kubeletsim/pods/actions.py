@@ -3,8 +3,9 @@
 The plan is a value; `pods/runtime_sync.py` carries it out. Containers are named by their names, which are unique in a
 pod. Observed containers are newest first, so the first of a name is the one that counts, and older ones are history.
 
-Differs from pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions, computeInitContainerActions): no
-in-place resize and no RestartAllContainers. Sandbox changes are those of pkg/kubelet/kuberuntime/util.
+Upstream: computePodActions and computeInitContainerActions in pkg/kubelet/kuberuntime/kuberuntime_manager.go. In-place
+resize is left out: without an API server a pod's resources change only with its manifest, which makes it another pod.
+Sandbox changes are those of pkg/kubelet/kuberuntime/util.
 """
 
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from kubeletsim.model.pod import (
     ephemeral_containers,
     init_containers,
     is_sidecar,
+    matching_restart_rule,
     metadata,
     pod_restart_policy,
     regular_containers,
@@ -33,6 +35,7 @@ class KillReason(Enum):
     """Why a single container of a living pod is stopped."""
 
     UNKNOWN = "Unknown"
+    RESTART_ALL = "RestartAllContainers"
     SPEC_CHANGED = "SpecChanged"
     LIVENESS_PROBE = "LivenessProbe"
     STARTUP_PROBE = "StartupProbe"
@@ -51,8 +54,18 @@ class ContainerKill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerReset:
+    """One container to remove, so that its pod can begin from scratch; its logs stay."""
+
+    id: ContainerID
+    name: str
+    kill: bool
+    """It has to be killed first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodActions:
-    """What a sync will do, in this order: kills, sandbox, ephemeral, init, regular containers."""
+    """What a sync will do, in this order: kills, resets, sandbox, ephemeral, init, regular containers."""
 
     kill_pod: bool = False
     """Stop every running container and every sandbox of the pod."""
@@ -63,6 +76,8 @@ class PodActions:
     attempt: int = 0
     """The attempt number of the sandbox that is kept or created."""
     containers_to_kill: tuple[ContainerKill, ...] = ()
+    containers_to_reset: tuple[ContainerReset, ...] = ()
+    """All of them, when all have to restart; nothing is started before none is left."""
     ephemeral_containers_to_start: tuple[str, ...] = ()
     init_containers_to_start: tuple[str, ...] = ()
     containers_to_start: tuple[str, ...] = ()
@@ -70,7 +85,7 @@ class PodActions:
     @property
     def is_noop(self) -> bool:
         """Whether the pod is as it should be."""
-        return not (self.kill_pod or self.containers_to_kill or self.to_start)
+        return not (self.kill_pod or self.containers_to_kill or self.containers_to_reset or self.to_start)
 
     @property
     def to_start(self) -> tuple[str, ...]:
@@ -87,15 +102,26 @@ class ProbeResults:
     startup_succeeded: frozenset[ContainerID] = frozenset()
 
 
-def compute_pod_actions(pod: Pod, observed: ObservedPod, *, probes: ProbeResults | None = None) -> PodActions:
+def compute_pod_actions(
+    pod: Pod, observed: ObservedPod, *, probes: ProbeResults | None = None, restart_all: bool = False
+) -> PodActions:
     """Decide what a sync of the pod has to do.
 
     Args:
         pod: the spec to bring about.
         observed: the runtime's state of it, newest first.
         probes: results of its probes; None on a node that does not probe, where a startup probe holds nothing up.
+        restart_all: whether all containers have to go before anything is started: the status' AllContainersRestarting.
     """
     changed, attempt, sandbox_id = sandbox_changed(pod, observed)
+    if restart_all:
+        return PodActions(
+            kill_pod=changed,
+            create_sandbox=changed,
+            sandbox_id=sandbox_id,
+            attempt=attempt,
+            containers_to_reset=_resets(pod, observed),
+        )
     if changed:
         return _in_a_new_sandbox(pod, observed, attempt=attempt, sandbox_id=sandbox_id)
     ephemeral = tuple(c.name for c in ephemeral_containers(pod) if latest(observed, c.name) is None)
@@ -146,6 +172,27 @@ def should_start(pod: Pod, container: AnyContainer, status: ContainerStatus | No
     if status.state is ContainerState.RUNNING:
         return False
     return restarts_on_exit(pod, container, exit_code=status.exit_code)
+
+
+def asked_to_restart_all(container: AnyContainer, status: ContainerStatus | None) -> bool:
+    """Tell whether an instance of a container ended with a code that restarts the whole pod."""
+    if status is None or status.state is not ContainerState.EXITED:
+        return False
+    return matching_restart_rule(container, exit_code=status.exit_code) == "RestartAllContainers"
+
+
+def _resets(pod: Pod, observed: ObservedPod) -> tuple[ContainerReset, ...]:
+    """Return every instance of every container: what asked for the restart last, so that nobody forgets it before."""
+    resets = [
+        (
+            asked_to_restart_all(container, status),
+            ContainerReset(id=status.id, name=status.name, kill=status.state is not ContainerState.EXITED),
+        )
+        for container in (*regular_containers(pod), *init_containers(pod))
+        for status in observed.containers
+        if status.name == container.name
+    ]
+    return tuple(reset for _, reset in sorted(resets, key=lambda one: one[0]))
 
 
 def _in_a_new_sandbox(pod: Pod, observed: ObservedPod, *, attempt: int, sandbox_id: SandboxID | None) -> PodActions:

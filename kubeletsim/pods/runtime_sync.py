@@ -1,6 +1,6 @@
 """The runtime's part of a sync: carries out `PodActions`, one CRI call after another, in upstream's order.
 
-    kills · sandbox (RunPodSandbox, PodSandboxStatus) · ephemeral, init and regular containers
+    kills · resets · sandbox (RunPodSandbox, PodSandboxStatus) · ephemeral, init and regular containers
 
 What fails is collected, not raised: a regular container that does not start does not keep the next from starting.
 Upstream: SyncPod in pkg/kubelet/kuberuntime/kuberuntime_manager.go.
@@ -14,7 +14,7 @@ from typing import Protocol
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter
 
-from kubeletsim.model.errors import ActionFailure, CRIError, SyncError, go_quote
+from kubeletsim.model.errors import ActionFailure, CRIError, NotFound, SyncError, go_quote
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.pod import (
     AnyContainer,
@@ -35,7 +35,14 @@ from kubeletsim.model.runtime import (
     SandboxID,
     SandboxStatus,
 )
-from kubeletsim.pods.actions import PodActions, ProbeResults, compute_pod_actions
+from kubeletsim.pods.actions import (
+    ContainerKill,
+    ContainerReset,
+    KillReason,
+    PodActions,
+    ProbeResults,
+    compute_pod_actions,
+)
 from kubeletsim.pods.containers import ContainerStarter
 from kubeletsim.pods.failures import StartFailure, SyncFailure
 from kubeletsim.pods.pod_events import pod_event
@@ -56,6 +63,9 @@ class SandboxService(Protocol):
     async def run_pod_sandbox(self, config: SandboxConfig, *, runtime_handler: str = "") -> SandboxID:
         """Create and start a sandbox."""
 
+    async def remove_container(self, container_id: ContainerID) -> None:
+        """Remove a container."""
+
     async def pod_sandbox_status(self, sandbox_id: SandboxID, *, verbose: bool = False) -> SandboxStatus:
         """Return all that is known of a sandbox."""
 
@@ -68,6 +78,8 @@ class SyncResult:
     """Something was started or stopped, or at least tried."""
     started: list[str] = field(default_factory=list)
     """Containers that were started, by name."""
+    reset: bool = False
+    """Every container was removed; the pod can begin from scratch."""
     failures: list[ActionFailure] = field(default_factory=list)
 
     def error(self) -> SyncError | None:
@@ -115,15 +127,19 @@ class RuntimeSync:
             registry=registry,
         )
 
-    async def sync(self, pod: Pod, observed: ObservedPod, *, going_down: Callable[[], bool]) -> SyncResult:
+    async def sync(
+        self, pod: Pod, observed: ObservedPod, *, going_down: Callable[[], bool], restart_all: bool = False
+    ) -> SyncResult:
         """Do what has to be done about a pod.
 
         Args:
             pod: the spec to bring about.
             observed: the runtime's state of it.
             going_down: whether the pod is to end by now; a sandbox that fails then is no failure.
+            restart_all: whether all its containers have to go, so that it can begin from scratch.
         """
-        actions = compute_pod_actions(pod, observed, probes=self._probes(pod_uid(pod)) if self._probes else None)
+        probes = self._probes(pod_uid(pod)) if self._probes else None
+        actions = compute_pod_actions(pod, observed, probes=probes, restart_all=restart_all)
         result = SyncResult(acted=not actions.is_noop)
         if actions.create_sandbox and actions.sandbox_id is not None:
             self._record(pod_event(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."))
@@ -156,6 +172,27 @@ class RuntimeSync:
             if failure is not None:
                 result.failures.append(failure)
                 return
+        for reset in actions.containers_to_reset:
+            failure = await self._reset(pod, reset)
+            if failure is not None:
+                result.failures.append(failure)
+                return
+        result.reset = bool(actions.containers_to_reset)
+
+    async def _reset(self, pod: Pod, reset: ContainerReset) -> ActionFailure | None:
+        """Remove a container whose pod begins from scratch, killed without delay if need be; its logs stay."""
+        if reset.kill:
+            kill = ContainerKill(id=reset.id, name=reset.name, message="killing", reason=KillReason.RESTART_ALL)
+            failure = await self._stopper.stop_container(pod, kill, grace_seconds=0)
+            if failure is not None:
+                return failure
+        try:
+            await self._cri.remove_container(reset.id)
+        except NotFound:
+            return None
+        except CRIError as error:
+            return ActionFailure("RemoveContainer", reset.name, "RemoveContainerError", str(error))
+        return None
 
     async def _prune_init_containers(self, pod: Pod, observed: ObservedPod, *, keep: int) -> None:
         """Remove dead init containers but for the newest of each name, all with a new sandbox; a failure is logged."""

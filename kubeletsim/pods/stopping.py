@@ -121,9 +121,14 @@ class PodStopper:
                 failures.append(ActionFailure("KillPodSandbox", pod_uid(pod), "KillPodSandboxError", str(error)))
         return failures
 
-    async def stop_container(self, pod: Pod, kill: ContainerKill) -> ActionFailure | None:
-        """Stop one container of a pod that lives on; return what failed."""
-        return await self._stop(pod, kill, grace_seconds=None, order=None)
+    async def stop_container(
+        self, pod: Pod, kill: ContainerKill, *, grace_seconds: int | None = None
+    ) -> ActionFailure | None:
+        """Stop one container of a pod that lives on; return what failed. With no grace at all it gets no hook, either.
+
+        `grace_seconds` outranks every other grace period; None for the container's own.
+        """
+        return await self._stop(pod, kill, grace_seconds=grace_seconds, order=None)
 
     async def _stop(
         self, pod: Pod, kill: ContainerKill, *, grace_seconds: int | None, order: "_Order | None"

@@ -41,7 +41,13 @@ from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.reasons import ReasonCache
 from kubeletsim.pods.requests import NodeFacts, plan_pod_files
 from kubeletsim.pods.runtime_sync import RuntimeSync
-from kubeletsim.pods.status import DEADLINE_REASON, TERMINAL_PHASES, ProbeView, compute_pod_status
+from kubeletsim.pods.status import (
+    DEADLINE_REASON,
+    TERMINAL_PHASES,
+    ProbeView,
+    compute_pod_status,
+    is_marked_to_restart_all,
+)
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
 
@@ -77,6 +83,8 @@ class SyncOutcome:
     """The pod's work is done; it is to terminate."""
     acted: bool = False
     """The runtime has changed; a look at it is worth while."""
+    again: bool = False
+    """The pod was cleared for its next sync, which is due at once."""
 
 
 class VersionService(Protocol):
@@ -118,6 +126,7 @@ class PodSync:
         tracer: of scope SCOPE.
         record: takes NetworkNotReady, FailedMount, FailedKillPod and DeadlineExceeded.
         registry: gets kubelet_pod_start_duration_seconds and kubelet_pod_worker_start_duration_seconds.
+        restarts_all: whether rules that restart all containers are heeded; gate RestartAllContainersOnContainerExits.
     """
 
     def __init__(
@@ -136,9 +145,11 @@ class PodSync:
         tracer: Tracer,
         record: EventRecorder,
         registry: CollectorRegistry,
+        restarts_all: bool = True,
     ) -> None:
         self._cri = cri
         self._runtime = runtime
+        self._restarts_all = restarts_all
         self._stopper = stopper
         self._probes = probes
         self._observe = observe
@@ -196,11 +207,13 @@ class PodSync:
             if going_down():
                 return SyncOutcome()
             self._probes.add_pod(pod)  # here, so that what probes cost belongs to this span
-            result = await self._runtime.sync(pod, observed, going_down=going_down)
+            result = await self._runtime.sync(
+                pod, observed, going_down=going_down, restart_all=is_marked_to_restart_all(status)
+            )
             self._reasons.update(pod_uid(pod), result)
             if (error := result.error()) is not None:
                 raise error
-            return SyncOutcome(acted=result.acted)
+            return SyncOutcome(acted=result.acted, again=result.reset)
 
     async def sync_terminating_pod(
         self, pod: Pod, observed: ObservedPod, *, grace_seconds: int | None, status_fn: StatusFn | None = None
@@ -270,6 +283,7 @@ class PodSync:
             host_ips=self._node.host_ips,
             runtime_name=self._runtime_name,
             probes=self._probes.view(pod, observed),
+            restarts_all=self._restarts_all,
         )
         if status.reason == DEADLINE_REASON:  # once for each look at the pod, as upstream
             self._record(pod_event(pod, DEADLINE_REASON, status.message or ""))

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lightkube.models.core_v1 import Pod
 
-from kubeletsim.model.pod import all_containers, init_containers, is_sidecar, regular_containers
+from kubeletsim.model.pod import (
+    all_containers,
+    ephemeral_containers,
+    init_containers,
+    is_sidecar,
+    regular_containers,
+)
 from kubeletsim.model.runtime import ContainerState, ContainerStatus, ObservedPod
 from kubeletsim.pods.actions import KillReason, PodActions, ProbeResults, compute_pod_actions
 from tests.fakes.pods import container, make_pod, observed, sandbox, sidecar, status
@@ -121,6 +127,42 @@ def test_a_containers_own_rules_outrank_the_pods_policy(code: int, starts: bool)
     plan = compute_pod_actions(pod, observed(status(pod, "a", EXITED, exit_code=code), status(pod, "b")))
 
     assert plan.containers_to_start == (("a",) if starts else ())
+
+
+ALL_ON_42 = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+TRIGGER = container("trigger", restartPolicy="Never", restartPolicyRules=[ALL_ON_42])
+
+
+def test_a_restart_of_all_removes_every_instance_and_the_one_that_asked_for_it_last() -> None:
+    pod = make_pod(TRIGGER, container("a"), init=[container("i"), sidecar("s")])
+    seen = observed(
+        status(pod, "trigger", EXITED, exit_code=42, attempt=1),
+        status(pod, "a", attempt=1),
+        status(pod, "a", EXITED, attempt=0),
+        status(pod, "trigger", EXITED, exit_code=1, attempt=0),
+        status(pod, "i", EXITED),
+        status(pod, "s"),
+    )
+
+    plan = compute_pod_actions(pod, seen, restart_all=True)
+
+    resets = [(reset.id, reset.kill) for reset in plan.containers_to_reset]
+    assert resets == [
+        ("trigger-0", False),
+        ("a-1", True),
+        ("a-0", False),
+        ("i-0", False),
+        ("s-0", True),
+        ("trigger-1", False),
+    ]
+    assert (plan.kill_pod, plan.to_start, plan.containers_to_kill) == (False, (), ())
+
+
+def test_a_pod_without_a_container_left_begins_with_its_init_containers() -> None:
+    pod = make_pod(TRIGGER, init=[container("i")])
+
+    assert compute_pod_actions(pod, observed(), restart_all=True).is_noop
+    assert compute_pod_actions(pod, observed()).to_start == ("i",)
 
 
 @pytest.mark.parametrize("state", [CREATED, UNKNOWN])
@@ -256,6 +298,40 @@ def test_regular_containers_wait_for_init(pod: Pod, data: st.DataObject) -> None
         assert not set(plan.init_containers_to_start) & set(normal)
         begun = {one.name for one in regular_containers(pod)} & _newest_in(seen, RUNNING, CREATED)
         assert begun or not set(normal) & _newest_in(seen, RUNNING)
+
+
+@given(pods(), st.data())
+def test_a_restart_of_all_starts_nothing_and_spares_nothing(pod: Pod, data: st.DataObject) -> None:
+    seen = data.draw(observed_pods(pod))
+    plan = compute_pod_actions(pod, seen, restart_all=True)
+
+    kept = {one.name for one in ephemeral_containers(pod)}
+    assert {reset.id for reset in plan.containers_to_reset} == {
+        one.id for one in seen.containers if one.name not in kept
+    }
+    assert {reset.id for reset in plan.containers_to_reset if not reset.kill} <= {
+        one.id for one in seen.containers if one.state is EXITED
+    }
+    assert plan.to_start == ()
+
+
+@given(pods(), st.data())
+def test_an_exit_is_answered_by_the_containers_rules_then_its_policy_then_the_pods(
+    pod: Pod, data: st.DataObject
+) -> None:
+    seen = data.draw(observed_pods(pod))
+    plan = compute_pod_actions(pod, seen)
+
+    exited = _newest_in(seen, EXITED)
+    for one in regular_containers(pod):
+        if plan.kill_pod or not plan.containers_to_start or one.name not in exited:
+            continue
+        code = next(status.exit_code for status in seen.containers if status.name == one.name)
+        rules = one.restartPolicyRules or []
+        matched = any((code in rule.exitCodes.values) == (rule.exitCodes.operator == "In") for rule in rules)
+        policy = one.restartPolicy or (pod.spec and pod.spec.restartPolicy)
+        expected = matched or policy == "Always" or (policy == "OnFailure" and code != 0)
+        assert (one.name in plan.containers_to_start) == expected
 
 
 @given(pods(), st.data())

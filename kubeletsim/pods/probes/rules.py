@@ -20,7 +20,7 @@ from kubeletsim.model.pod import (
     restarts_on_exit,
 )
 from kubeletsim.model.runtime import ContainerID
-from kubeletsim.pods.status import TERMINAL_PHASES
+from kubeletsim.pods.status import TERMINAL_PHASES, is_marked_to_restart_all
 
 RESTART_GRACE_SECONDS = 10.0
 """A container that started this long before the node's process was there before it, and has been judged before."""
@@ -147,15 +147,19 @@ def next_turn(
     results = _start_values(target, shown, node_started=node_started) if is_new else ()
     if on_hold and not is_new:
         return Turn(Action.WAIT, shown_id)
-    action, more = _act(target, shown, now=now)
+    action, more = _act(target, shown, restarting=is_marked_to_restart_all(status), now=now)
     return Turn(action, shown_id, results + more)
 
 
-def _act(target: Target, shown: ContainerStatus, *, now: float) -> tuple[Action, tuple[ProbeResult, ...]]:
+def _act(
+    target: Target, shown: ContainerStatus, *, restarting: bool, now: float
+) -> tuple[Action, tuple[ProbeResult, ...]]:
     """Return what to do about an instance that is not held, and what holds of it without a probe."""
     running = shown.state.running if shown.state is not None else None
     if running is None:
-        return (Action.WAIT if _comes_back(target, shown) else Action.END), (ProbeResult.FAILURE,)
+        return (Action.WAIT if _comes_back(target, shown, restarting=restarting) else Action.END), (
+            ProbeResult.FAILURE,
+        )
     if metadata(target.pod).deletionTimestamp is not None and target.kind is not ProbeKind.READINESS:
         return Action.END, (ProbeResult.SUCCESS,)  # so that nobody kills what is ending by itself
     started_at = running.startedAt.timestamp() if running.startedAt is not None else 0.0
@@ -182,9 +186,9 @@ def _start_values(target: Target, shown: ContainerStatus, *, node_started: float
     return (START_VALUES[target.kind],)
 
 
-def _comes_back(target: Target, shown: ContainerStatus) -> bool:
+def _comes_back(target: Target, shown: ContainerStatus, *, restarting: bool) -> bool:
     ended = shown.state.terminated if shown.state is not None else None
-    if ended is None:
+    if ended is None or restarting:
         return True
     return restarts_on_exit(target.pod, target.container, exit_code=ended.exitCode)
 

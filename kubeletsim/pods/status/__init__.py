@@ -4,6 +4,7 @@ from kubeletsim.pods.status.compute import DEADLINE_REASON, compute_pod_status, 
 from kubeletsim.pods.status.containers import ProbeView, WaitingReason
 from kubeletsim.pods.status.phase import TERMINAL_PHASES, Phase
 from kubeletsim.pods.status.probed import with_ready, with_started
+from kubeletsim.pods.status.restarting import is_marked_to_restart_all
 
 __all__ = [
     "DEADLINE_REASON",
@@ -13,6 +14,7 @@ __all__ = [
     "WaitingReason",
     "compute_pod_status",
     "failed_status",
+    "is_marked_to_restart_all",
     "is_past_deadline",
     "with_ready",
     "with_started",

@@ -20,6 +20,7 @@ from kubeletsim.model.runtime import ObservedPod, SandboxState
 from kubeletsim.pods.status.conditions import pod_conditions
 from kubeletsim.pods.status.containers import ContainerKind, ProbeView, WaitingReason, container_statuses
 from kubeletsim.pods.status.phase import TERMINAL_PHASES, Phase, pod_phase
+from kubeletsim.pods.status.restarting import could_restart_all, is_restarting_all
 
 DEADLINE_REASON = "DeadlineExceeded"
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
@@ -36,6 +37,7 @@ def compute_pod_status(
     host_ips: Sequence[str],
     runtime_name: str,
     probes: ProbeView | None = None,
+    restarts_all: bool = True,
 ) -> PodStatus:
     """Return the pod's status.
 
@@ -49,15 +51,24 @@ def compute_pod_status(
         host_ips: the node's addresses, primary first.
         runtime_name: as the runtime's Version gives it; the scheme of container ids.
         probes: what probes say; None on a node that does not probe, where running containers are ready.
+        restarts_all: whether rules that restart all of a pod's containers are heeded.
     """
     before = previous if previous is not None else pod.status
     old = before if before is not None else PodStatus()
     view = probes if probes is not None else ProbeView()
     time = datetime.fromtimestamp(int(now), UTC)
+    restarting = is_restarting_all(pod, observed, old) if restarts_all and could_restart_all(pod) else None
 
     def statuses_of(kind: ContainerKind) -> list[ContainerStatus]:
         return container_statuses(
-            pod, kind, observed=observed, old=old, waiting=waiting, probes=view, runtime_name=runtime_name
+            pod,
+            kind,
+            observed=observed,
+            old=old,
+            waiting=waiting,
+            probes=view,
+            runtime_name=runtime_name,
+            restarting=bool(restarting),
         )
 
     init, regular, ephemeral = statuses_of("init"), statuses_of("regular"), statuses_of("ephemeral")
@@ -70,7 +81,16 @@ def compute_pod_status(
         reason=reason,
         message=message,
         observedGeneration=metadata(pod).generation,
-        conditions=pod_conditions(pod, observed, phase=phase, init_statuses=init, statuses=regular, old=old, now=time),
+        conditions=pod_conditions(
+            pod,
+            observed,
+            phase=phase,
+            init_statuses=init,
+            statuses=regular,
+            old=old,
+            restarting=restarting,
+            now=time,
+        ),
         hostIP=next(iter(host_ips), None),
         hostIPs=[HostIP(ip=ip) for ip in host_ips] or None,
         podIP=next(iter(ips), None),

@@ -12,6 +12,7 @@ from kubeletsim.model.pod import init_containers, is_sidecar, metadata, regular_
 from kubeletsim.model.runtime import ObservedPod
 from kubeletsim.pods.actions import sandbox_changed
 from kubeletsim.pods.status.phase import Phase
+from kubeletsim.pods.status.restarting import ALL_RESTARTING, is_cleaned_up, restarting_condition
 
 DISRUPTION_TARGET = "DisruptionTarget"
 READY_TO_START = "PodReadyToStartContainers"
@@ -22,7 +23,7 @@ SCHEDULED = "PodScheduled"
 OWN_CONDITIONS = (
     "PodResizePending",
     "PodResizeInProgress",
-    "AllContainersRestarting",
+    ALL_RESTARTING,
     READY_TO_START,
     INITIALIZED,
     READY,
@@ -40,9 +41,13 @@ def pod_conditions(
     init_statuses: Sequence[ContainerStatus],
     statuses: Sequence[ContainerStatus],
     old: PodStatus,
+    restarting: bool | None,
     now: datetime,
 ) -> list[PodCondition]:
-    """Return the pod's conditions; one whose status is as before keeps its time."""
+    """Return the pod's conditions; one whose status is as before keeps its time.
+
+    `restarting` says whether all containers restart; None for a pod that cannot do so.
+    """
     before = {condition.type: condition for condition in old.conditions or []}
     kept = [condition for condition in before.values() if condition.type not in OWN_CONDITIONS]
     known = {status.name: status for status in (*init_statuses, *statuses)}
@@ -55,6 +60,9 @@ def pod_conditions(
         containers_ready,
         PodCondition(type=SCHEDULED, status="True"),
     ]
+    if restarting is not None:
+        cleaned_up = is_cleaned_up(pod, observed)
+        computed.append(restarting_condition(restarting=restarting, cleaned_up=cleaned_up, phase=phase))
     for condition in computed:
         _date(condition, before, now=now, generation=metadata(pod).generation)
     # The kubelet's own DisruptionTarget, set by whoever ends the pod, comes after those of others.

@@ -33,6 +33,7 @@ from kubeletsim.model.runtime import ContainerState as RuntimeState
 from kubeletsim.model.runtime import ContainerStatus as RuntimeStatus
 from kubeletsim.model.runtime import ObservedPod
 from kubeletsim.pods.actions import should_start
+from kubeletsim.pods.status.restarting import REMOVED_MESSAGE, RESTARTING_REASON
 
 UNKNOWN_EXIT_CODE = 137
 LOST_WHILE_RUNNING = "The container could not be located when the pod was deleted.  The container used to be Running"
@@ -67,8 +68,12 @@ def container_statuses(
     waiting: Mapping[str, WaitingReason],
     probes: ProbeView,
     runtime_name: str,
+    restarting: bool = False,
 ) -> list[ContainerStatus]:
-    """Return a status for each container of a kind: regular ones by name, the others in the spec's order."""
+    """Return a status for each container of a kind: regular ones by name, the others in the spec's order.
+
+    `restarting` is whether all of them are being removed for the pod to begin from scratch.
+    """
     containers, old_statuses = _of_kind(pod, old, kind)
     before = {status.name: status for status in old_statuses or []}
     statuses = []
@@ -76,9 +81,11 @@ def container_statuses(
         seen = [status for status in observed.containers if status.name == container.name]
         seen.sort(key=lambda status: status.created_at, reverse=True)
         if seen:
-            status = _from_runtime(container, seen, before.get(container.name), runtime_name=runtime_name)
+            status = _from_runtime(
+                container, seen, before.get(container.name), runtime_name=runtime_name, restarting=restarting
+            )
         else:
-            status = _unseen(pod, container, before.get(container.name), kind=kind)
+            status = _unseen(pod, container, before.get(container.name), kind=kind, restarting=restarting)
         if kind != "ephemeral":
             newest = seen[0] if seen else None
             status = _after_failed_start(pod, container, status, newest, waiting.get(container.name), kind=kind)
@@ -109,21 +116,30 @@ def restart_count(status: RuntimeStatus) -> int:
 
 
 def _from_runtime(
-    container: AnyContainer, seen: Sequence[RuntimeStatus], old: ContainerStatus | None, *, runtime_name: str
+    container: AnyContainer,
+    seen: Sequence[RuntimeStatus],
+    old: ContainerStatus | None,
+    *,
+    runtime_name: str,
+    restarting: bool,
 ) -> ContainerStatus:
     """Return the status of a container the runtime knows; `seen` are its instances, newest first."""
     newest = seen[0]
+    container_id = f"{runtime_name}://{newest.id}"
     was_running = old is not None and old.state is not None and old.state.running is not None
-    last = _state(seen[1], was_running=False, runtime_name=runtime_name) if len(seen) > 1 else ContainerState()
+    state = _state(newest, was_running=was_running, runtime_name=runtime_name, restarting=restarting)
+    last = _last_state(container_id, old)
+    if len(seen) > 1:
+        last = _state(seen[1], was_running=False, runtime_name=runtime_name)
     requests = container.resources.requests if container.resources is not None else None
     return ContainerStatus(
         name=container.name,
         image=newest.image or container.image or "",
         imageID=newest.image_ref,
-        containerID=f"{runtime_name}://{newest.id}",
+        containerID=container_id,
         ready=False,
-        restartCount=restart_count(newest),
-        state=_state(newest, was_running=was_running, runtime_name=runtime_name),
+        restartCount=_count_restarts(newest, old, state=state),
+        state=state,
         lastState=last,
         resources=container.resources,
         allocatedResources=requests or None,
@@ -131,7 +147,29 @@ def _from_runtime(
     )
 
 
-def _state(status: RuntimeStatus, *, was_running: bool, runtime_name: str) -> ContainerState:
+def _last_state(container_id: str, old: ContainerStatus | None) -> ContainerState:
+    """Return how the instance before ended, as far as it was shown: the runtime may know nothing of it any more."""
+    if old is None:
+        return ContainerState()
+    if old.containerID != container_id and old.state is not None and old.state.terminated is not None:
+        return ContainerState(terminated=old.state.terminated)
+    return ContainerState(terminated=old.lastState.terminated if old.lastState is not None else None)
+
+
+def _count_restarts(newest: RuntimeStatus, old: ContainerStatus | None, *, state: ContainerState) -> int:
+    """Return how often the container was started again; what has been shown is never taken back."""
+    count = restart_count(newest)
+    if old is None:
+        return count
+    shown = old.restartCount or 0
+    ended = old.state is not None and old.state.terminated is not None
+    lost = newest.state is RuntimeState.UNKNOWN and state.terminated is not None
+    if lost or (state.running is not None and ended and shown >= count):
+        return shown + 1
+    return max(count, shown)
+
+
+def _state(status: RuntimeStatus, *, was_running: bool, runtime_name: str, restarting: bool = False) -> ContainerState:
     container_id = f"{runtime_name}://{status.id}"
     match status.state:
         case RuntimeState.RUNNING:
@@ -148,13 +186,18 @@ def _state(status: RuntimeStatus, *, was_running: bool, runtime_name: str) -> Co
                 )
             )
         case RuntimeState.UNKNOWN if was_running:
-            return _lost(LOST, container_id=container_id)
+            reason = RESTARTING_REASON if restarting else "ContainerStatusUnknown"
+            return _lost(LOST, reason=reason, container_id=container_id)
         case _:  # created but not running, or nobody knows: waiting, without a better word for it
             return ContainerState(waiting=ContainerStateWaiting())
 
 
-def _unseen(pod: Pod, container: AnyContainer, old: ContainerStatus | None, *, kind: ContainerKind) -> ContainerStatus:
+def _unseen(
+    pod: Pod, container: AnyContainer, old: ContainerStatus | None, *, kind: ContainerKind, restarting: bool
+) -> ContainerStatus:
     """Return the status of a container the runtime does not know: never started, cleaned up, or lost."""
+    if restarting and old is not None and (old.state is None or old.state.waiting is None):
+        return _removed_to_restart(container, old)
     if kind == "init" and old is not None and old.state is not None and old.state.terminated is not None:
         return msgspec.structs.replace(old)  # finished init containers may be removed at any time
     reason = "PodInitializing" if init_containers(pod) else "ContainerCreating"
@@ -172,16 +215,29 @@ def _unseen(pod: Pod, container: AnyContainer, old: ContainerStatus | None, *, k
     if not ran or (status.lastState is not None and status.lastState.terminated is not None):
         return status
     # Waiting alone would throw the pod back to Pending although it has been running.
-    status.lastState = _lost(LOST_WHILE_RUNNING, container_id=None)
+    status.lastState = _lost(LOST_WHILE_RUNNING, reason="ContainerStatusUnknown", container_id=None)
     if metadata(pod).deletionTimestamp is None:
         status.restartCount += 1
     return status
 
 
-def _lost(message: str, *, container_id: str | None) -> ContainerState:
+def _removed_to_restart(container: AnyContainer, old: ContainerStatus) -> ContainerStatus:
+    return ContainerStatus(
+        name=container.name,
+        image=container.image or "",
+        imageID="",
+        ready=False,
+        restartCount=(old.restartCount or 0) + 1,
+        state=ContainerState(waiting=ContainerStateWaiting(reason=RESTARTING_REASON, message=REMOVED_MESSAGE)),
+        lastState=_lost(REMOVED_MESSAGE, reason=RESTARTING_REASON, container_id=None),
+        volumeMounts=_volume_mounts(container),
+    )
+
+
+def _lost(message: str, *, reason: str, container_id: str | None) -> ContainerState:
     return ContainerState(
         terminated=ContainerStateTerminated(
-            exitCode=UNKNOWN_EXIT_CODE, reason="ContainerStatusUnknown", message=message, containerID=container_id
+            exitCode=UNKNOWN_EXIT_CODE, reason=reason, message=message, containerID=container_id
         )
     )
 

@@ -9,6 +9,7 @@ from typing import Literal
 from lightkube.models.core_v1 import Container, ContainerStateTerminated, ContainerStatus, Pod
 
 from kubeletsim.model.pod import init_containers, is_sidecar, is_static, regular_containers, restarts_on_exit
+from kubeletsim.pods.status.restarting import RESTARTING_REASON
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 TERMINAL_PHASES: tuple[Phase, ...] = ("Succeeded", "Failed")
@@ -93,4 +94,6 @@ def _last_end(status: ContainerStatus | None) -> ContainerStateTerminated | None
         return None
     if status.state.terminated is not None:
         return status.state.terminated
-    return status.lastState.terminated if status.state.waiting is not None and status.lastState is not None else None
+    last = status.lastState.terminated if status.state.waiting is not None and status.lastState is not None else None
+    # What was removed for the whole pod to restart has not ended by itself: it is due for another first start.
+    return None if last is not None and last.reason == RESTARTING_REASON else last

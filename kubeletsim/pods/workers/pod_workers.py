@@ -299,6 +299,8 @@ class PodWorkers:
             error = caught
         if outcome.acted:
             self._request_relist(worker.uid)
+        if outcome.again and worker.pending is None:
+            worker.put(WorkerUpdate(update_type=UpdateType.UPDATE, pod=update.pod, asked_at=self._clock.monotonic()))
         transition = error is None and self._move_on(worker, state, update, terminal=outcome.terminal)
         self._complete(worker, state, update, error, transition=transition)
         return newer_than

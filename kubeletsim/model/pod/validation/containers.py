@@ -49,7 +49,7 @@ def containers(pod: Pod) -> Iterator[Fault]:
                 yield Fault(f"{path}.name", container.name, "must be unique: another container has it already")
             names.add(container.name)
             yield from _container(pod, container, path)
-            yield from _restart_policy(container, path, init=field == "spec.initContainers")
+            yield from _restart_policy(container, path)
     yield from _host_ports(pod)
 
 
@@ -80,13 +80,11 @@ def _container(pod: Pod, container: AnyContainer, path: str) -> Iterator[Fault]:
                 yield from _handler(hook, f"{path}.lifecycle.{name}", HOOK_HANDLERS)
 
 
-def _restart_policy(container: AnyContainer, path: str, *, init: bool) -> Iterator[Fault]:
+def _restart_policy(container: AnyContainer, path: str) -> Iterator[Fault]:
     yield from formats.one_of(f"{path}.restartPolicy", container.restartPolicy, RESTART_POLICIES)
     rules = container.restartPolicyRules or []
     if rules and container.restartPolicy is None:
         yield Fault(f"{path}.restartPolicy", None, "must be given where there are restartPolicyRules")
-    if rules and init and is_sidecar(container):
-        yield Fault(f"{path}.restartPolicyRules", None, "must not be given for a sidecar, which always restarts")
     for index, rule in enumerate(rules):
         where = f"{path}.restartPolicyRules[{index}]"
         yield from formats.one_of(f"{where}.action", rule.action, ("Restart", "RestartAllContainers"))
