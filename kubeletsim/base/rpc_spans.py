@@ -1,33 +1,27 @@
 """This module is the span of a gRPC call, on the side that makes it and on the side that serves it.
 
-The interceptors of opentelemetry-instrumentation-grpc do the weaving; what they write is replaced here, because a
-kubelet's spans come from otelgrpc for Go and look different: no leading slash in the name, `rpc.method` with the
-service, `rpc.response.status_code` in words, no events, every failure an error on the client, few on the server. The
-propagator is an argument, never the process-wide one, since many nodes live in one process.
+A kubelet's spans come from otelgrpc for Go: no leading slash in the name, `rpc.method` with the service,
+`rpc.response.status_code` in words, no events, every failure an error on the client, few on the server. The propagator
+is an argument, never the process-wide one, since many nodes live in one process.
 
-How a span ends also differs. The client's ends in a callback of the call itself, which gRPC runs for an answer, an
-error and a cancellation alike, so that none is left open whatever the caller does. Upstream:
-go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc 0.67, stats_handler.go.
+Calls are woven once a method, not once a call: a stub's methods when it is made, a server's at their first call.
+docs/decisions/0006 says why OpenTelemetry's interceptors for gRPC are not used. A client's span ends in a callback of
+the call itself, which gRPC runs for an answer, an error and a cancellation alike, so that none is left open whatever
+the caller does. Upstream: go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc 0.67,
+stats_handler.go.
 """
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import aclosing
 from functools import partial
-from typing import Any, TypeVar
+from inspect import isasyncgenfunction, isawaitable
+from typing import Any, TypeVar, cast
 
 import grpc
-from grpc.aio import ClientCallDetails, Metadata
 from opentelemetry.context import Context, attach
-from opentelemetry.instrumentation.grpc._aio_client import (
-    UnaryStreamAioClientInterceptor,
-    UnaryUnaryAioClientInterceptor,
-)
-from opentelemetry.instrumentation.grpc._aio_server import OpenTelemetryAioServerInterceptor
-from opentelemetry.instrumentation.grpc._client import _carrier_setter
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context, use_span
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from kubeletsim.base.rpc_status import go_message, never_connected
@@ -40,6 +34,9 @@ _Call = Any
 """grpc.aio.Call; its stubs leave out what a finished call can do."""
 _Details = Any
 """grpc.HandlerCallDetails."""
+_Metadata = Iterable[tuple[str, str | bytes]] | None
+_MethodHandler = Any
+"""grpc.RpcMethodHandler, or None for a method that nobody serves."""
 _ServicerContext = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, _ServicerContext], Any]
 
@@ -56,17 +53,18 @@ _SERVER_ERRORS = frozenset(
 """Codes that blame the server; any other leaves a SERVER span's status unset."""
 
 
-def client_interceptors(
-    tracer: Tracer, propagator: TextMapPropagator, *, address: str
-) -> list[grpc.aio.ClientInterceptor]:
-    """Return what a channel needs for one CLIENT span a call.
+def traced(
+    channel: grpc.aio.Channel, tracer: Tracer, propagator: TextMapPropagator, *, address: str
+) -> grpc.aio.Channel:
+    """Return a channel for stubs whose calls have one CLIENT span each; the channel itself stays the caller's to close.
 
     Args:
+        channel: what the calls go through.
         tracer: made with SCOPE_NAME and SCOPE_VERSION.
         propagator: writes the span's context (and baggage) into the call's metadata, sampled or not.
         address: the peer: a socket path, `@name` for an abstract socket, or `host:port`.
     """
-    return [_UnarySpans(tracer, propagator, address), _StreamSpans(tracer, propagator, address)]
+    return cast("grpc.aio.Channel", _TracedMethods(channel, _ClientSpans(tracer, propagator, address)))
 
 
 def server_interceptor(tracer: Tracer, propagator: TextMapPropagator, *, address: str) -> grpc.aio.ServerInterceptor:
@@ -88,51 +86,52 @@ def address_attributes(address: str) -> dict[str, AttributeValue]:
     return {"server.address": host.strip("[]"), "server.port": int(port)}
 
 
-class _ClientSpans:
-    """What the unary and the streaming interceptor share: their own versions of the instrumentation's steps."""
+class _TracedMethods:
+    """The part of a channel that a generated stub needs: its methods, made to leave spans.
 
-    _tracer: Tracer
+    Not an interceptor of gRPC's: with one, each call takes another task and another call object.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, spans: "_ClientSpans") -> None:
+        self._channel = channel
+        self._spans = spans
+
+    def unary_unary(self, method: str, **how: Any) -> Callable[..., _Call]:
+        """Return a method with one answer."""
+        return self._spans.around(method, self._channel.unary_unary(method, **how))
+
+    def unary_stream(self, method: str, **how: Any) -> Callable[..., _Call]:
+        """Return a method answered by a stream; one span lasts as long as the stream."""
+        return self._spans.around(method, self._channel.unary_stream(method, **how))
+
+
+class _ClientSpans:
+    """CLIENT spans."""
 
     def __init__(self, tracer: Tracer, propagator: TextMapPropagator, address: str) -> None:
-        super().__init__(tracer)  # type: ignore[call-arg]  # the instrumentation's class is next in line
+        self._tracer = tracer
         self._propagator = propagator
-        self._address = address_attributes(address)
+        self._results, self._unsent_results = _results(address_attributes(address)), _results({})
 
-    def _start_span(self, method: str, **_options: bool) -> AbstractContextManager[Span]:
+    def around(self, method: str, make: Callable[..., _Call]) -> Callable[..., _Call]:
+        """Return a method whose calls have a span each."""
         name = method.lstrip("/")
-        span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=_call_attributes(name))
-        return use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
+        attributes = _call_attributes(name)
 
-    def propagate_trace_in_details(self, client_call_details: ClientCallDetails) -> ClientCallDetails:
-        metadata = Metadata(*tuple(client_call_details.metadata or ()))
-        self._propagator.inject(metadata, setter=_carrier_setter)
-        return ClientCallDetails(
-            client_call_details.method,
-            client_call_details.timeout,
-            metadata,
-            client_call_details.credentials,
-            client_call_details.wait_for_ready,
-        )
+        def call_method(request: object, *, metadata: _Metadata = None, **how: Any) -> _Call:
+            span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+            carrier: dict[str, str] = {}
+            self._propagator.inject(carrier, context=set_span_in_context(span))
+            try:
+                call = make(request, metadata=(*(metadata or ()), *carrier.items()), **how)
+            except BaseException as error:  # the channel is closed, or the request is none
+                self._end(span, grpc.StatusCode.UNKNOWN, str(error))
+                raise
+            if span.is_recording():
+                call.add_done_callback(partial(self._call_done, span))
+            return call
 
-    async def _wrap_unary_response(self, continuation: Callable[[], Awaitable[_Call]], span: Span) -> _Call:
-        # Only interceptors nearer to the wire can make this wait or fail; the call itself fails when it is awaited.
-        try:
-            call = await continuation()
-        except grpc.aio.AioRpcError as error:
-            self._end(span, error.code(), error.details())
-            raise
-        except asyncio.CancelledError:
-            self._end(span, grpc.StatusCode.CANCELLED, "context canceled")
-            raise
-        return self._end_with(call, span)
-
-    def _wrap_stream_response(self, span: Span, call: _Call) -> _Call:
-        return self._end_with(call, span)
-
-    def _end_with(self, call: _Call, span: Span) -> _Call:
-        if span.is_recording():
-            call.add_done_callback(partial(self._call_done, span))
-        return call
+        return call_method
 
     def _call_done(self, span: Span, call: _Call) -> None:
         self._end(span, _result_of(call.code()), _result_of(call.details()))
@@ -140,67 +139,91 @@ class _ClientSpans:
     def _end(self, span: Span, code: grpc.StatusCode, details: str | None) -> None:
         if not span.is_recording():  # ended already: gRPC may report a cancelled call twice
             return
-        address = {} if never_connected(code, details) else self._address
-        span.set_attributes({**address, "rpc.response.status_code": code.name})
+        results = self._unsent_results if never_connected(code, details) else self._results
+        span.set_attributes(results[code])
         if code is not grpc.StatusCode.OK:
             span.set_status(StatusCode.ERROR, go_message(code, details))
         span.end()
 
 
-class _UnarySpans(_ClientSpans, UnaryUnaryAioClientInterceptor):
-    """CLIENT spans of calls with one answer."""
-
-
-class _StreamSpans(_ClientSpans, UnaryStreamAioClientInterceptor):
-    """CLIENT spans of calls answered by a stream; one span lasts as long as the stream."""
-
-
-class _ServerSpans(OpenTelemetryAioServerInterceptor):
+class _ServerSpans(grpc.aio.ServerInterceptor):
     """SERVER spans; handlers find theirs with `opentelemetry.trace.get_current_span()`."""
 
     def __init__(self, tracer: Tracer, propagator: TextMapPropagator, address: str) -> None:
-        super().__init__(tracer)  # type: ignore[no-untyped-call]  # the instrumentation has no types
+        self._tracer = tracer
         self._propagator = propagator
-        self._fields = propagator.fields
-        self._address = address_attributes(address)
+        self._fields = frozenset(propagator.fields)
+        self._results = _results(address_attributes(address))
+        self._woven: dict[str, _MethodHandler] = {}
 
-    def _intercept_aio_server_unary(self, behavior: Handler, handler_call_details: _Details) -> Handler:
+    async def intercept_service(
+        self, continuation: Callable[[_Details], Awaitable[_MethodHandler]], handler_call_details: _Details
+    ) -> _MethodHandler:
+        """Return the handler of a call's method, woven at the first call: what a server serves never changes."""
+        method = handler_call_details.method
+        if (woven := self._woven.get(method)) is None:
+            handler = await continuation(handler_call_details)
+            if handler is None or handler.request_streaming:  # CRI has no such method
+                return handler
+            woven = self._woven[method] = self._weave(handler, method.lstrip("/"))
+        return woven
+
+    def _weave(self, handler: _MethodHandler, name: str) -> _MethodHandler:
+        if handler.response_streaming:
+            make, behavior = grpc.unary_stream_rpc_method_handler, handler.unary_stream
+            # One that is no generator writes its answers through the context.
+            weave = self._stream if isasyncgenfunction(behavior) else self._unary
+        else:
+            make, behavior, weave = grpc.unary_unary_rpc_method_handler, handler.unary_unary, self._unary
+        return make(
+            weave(behavior, name),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, behavior: Handler, name: str) -> Handler:
+        attributes = _call_attributes(name)
+
         async def serve(request: object, context: _ServicerContext) -> object:
-            with self._serving(handler_call_details, context):
+            span = self._begin(name, attributes, context)
+            try:
                 answer = behavior(request, context)
-                return await answer if inspect.isawaitable(answer) else answer
+                if isawaitable(answer):
+                    answer = await answer
+            except BaseException as error:
+                self._end(span, *_outcome(context, error))
+                raise
+            self._end(span, *_outcome(context, None))
+            return answer
 
         return serve
 
-    def _intercept_aio_server_stream(self, behavior: Handler, handler_call_details: _Details) -> Handler:
-        if not inspect.isasyncgenfunction(behavior):  # writes its answers through the context
-            return self._intercept_aio_server_unary(behavior, handler_call_details)
+    def _stream(self, behavior: Handler, name: str) -> Handler:
+        attributes = _call_attributes(name)
 
         async def serve(request: object, context: _ServicerContext) -> AsyncIterator[object]:
-            with self._serving(handler_call_details, context) as span:
-                # A caller may leave while an answer is being sent; gRPC then drops this generator where it stands.
-                context.add_done_callback(partial(self._dropped, span))  # type: ignore[arg-type]  # a keyword in stubs
+            span = self._begin(name, attributes, context)
+            # A caller may leave while an answer is being sent; gRPC then drops this generator where it stands.
+            context.add_done_callback(partial(self._dropped, span))  # type: ignore[arg-type]  # a keyword in stubs
+            try:
                 async with aclosing(behavior(request, context)) as answers:
                     async for answer in answers:
                         yield answer
+            except BaseException as error:
+                self._end(span, *_outcome(context, error))
+                raise
+            self._end(span, *_outcome(context, None))
 
         return serve
 
-    @contextmanager
-    def _serving(self, details: _Details, context: _ServicerContext) -> Iterator[Span]:
-        carrier = {key: value for key, value in details.invocation_metadata if key in self._fields}
-        remote = self._propagator.extract(carrier, context=Context())
-        name = details.method.lstrip("/")
-        span = self._tracer.start_span(name, remote, SpanKind.SERVER, attributes=_call_attributes(name))
+    def _begin(self, name: str, attributes: dict[str, AttributeValue], context: _ServicerContext) -> Span:
+        carrier = {key: value for key, value in context.invocation_metadata() or () if key in self._fields}
+        around = self._propagator.extract(carrier, context=Context()) if carrier else Context()
+        span: Span = self._tracer.start_span(name, around, SpanKind.SERVER, attributes=attributes)
         # Never detached: gRPC gives each call a task, and the task's context goes with it. A stream may even be
         # finalized from another task, where detaching would fail.
-        attach(set_span_in_context(span, remote))
-        try:
-            yield span
-        except BaseException as error:
-            self._end(span, *_outcome(context, error))
-            raise
-        self._end(span, *_outcome(context, None))
+        attach(set_span_in_context(span, around))
+        return span
 
     def _dropped(self, span: Span, call: _Call) -> None:
         self._end(span, *_outcome(call, GeneratorExit()))
@@ -208,7 +231,7 @@ class _ServerSpans(OpenTelemetryAioServerInterceptor):
     def _end(self, span: Span, code: grpc.StatusCode, message: str) -> None:
         if not span.is_recording():
             return
-        span.set_attributes({**self._address, "rpc.response.status_code": code.name})
+        span.set_attributes(self._results[code])
         if code in _SERVER_ERRORS:
             span.set_status(StatusCode.ERROR, message)
         span.end()
@@ -216,6 +239,11 @@ class _ServerSpans(OpenTelemetryAioServerInterceptor):
 
 def _call_attributes(name: str) -> dict[str, AttributeValue]:
     return {"rpc.method": name, "rpc.system.name": "grpc"}
+
+
+def _results(address: dict[str, AttributeValue]) -> dict[grpc.StatusCode, dict[str, AttributeValue]]:
+    """Return what a span gets at its end, by the call's code."""
+    return {code: {**address, "rpc.response.status_code": code.name} for code in grpc.StatusCode}
 
 
 def _outcome(context: _ServicerContext, error: BaseException | None) -> tuple[grpc.StatusCode, str]:

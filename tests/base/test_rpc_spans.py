@@ -32,8 +32,8 @@ from kubeletsim.base.rpc_spans import (
     SCOPE_NAME,
     SCOPE_VERSION,
     address_attributes,
-    client_interceptors,
     server_interceptor,
+    traced,
 )
 from kubeletsim.pb import cri_pb2
 from kubeletsim.pb.cri_pb2_grpc import ImageServiceStub, RuntimeServiceStub
@@ -58,12 +58,13 @@ class Wire:
     fake: FakeCRI
     spans: InMemorySpanExporter
     channel: grpc.aio.Channel
+    methods: grpc.aio.Channel
     runtime: Any = field(init=False)
     images: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.runtime = RuntimeServiceStub(self.channel)  # type: ignore[no-untyped-call]
-        self.images = ImageServiceStub(self.channel)  # type: ignore[no-untyped-call]
+        self.runtime = RuntimeServiceStub(self.methods)  # type: ignore[no-untyped-call]
+        self.images = ImageServiceStub(self.methods)  # type: ignore[no-untyped-call]
 
     async def finished(self, kind: SpanKind, count: int = 1) -> list[ReadableSpan]:
         """Return the ended spans of that kind once there are `count`."""
@@ -95,21 +96,16 @@ async def wired(
     fake = FakeCRI()
     async with socket_directory() as directory:
         path = directory / "s"
-        channel = grpc.aio.insecure_channel(
-            f"unix:{path}",
-            interceptors=client_interceptors(
-                (client or provider).get_tracer(SCOPE_NAME, SCOPE_VERSION),
-                PROPAGATOR,
-                address=address or str(path),
-            ),
-        )
+        channel = grpc.aio.insecure_channel(f"unix:{path}")
+        tracer = (client or provider).get_tracer(SCOPE_NAME, SCOPE_VERSION)
+        methods = traced(channel, tracer, PROPAGATOR, address=address or str(path))
         served_spans = server_interceptor(provider.get_tracer(SCOPE_NAME, SCOPE_VERSION), PROPAGATOR, address=str(path))
         async with channel:
             if served:
                 async with serving(fake, path, interceptors=[served_spans]):
-                    yield Wire(path, fake, exporter, channel)
+                    yield Wire(path, fake, exporter, channel, methods)
             else:
-                yield Wire(path, fake, exporter, channel)
+                yield Wire(path, fake, exporter, channel, methods)
     provider.shutdown()
 
 
@@ -269,14 +265,30 @@ async def test_a_cancelled_call_ends_its_span_at_once_and_leaves_no_task() -> No
 async def test_a_call_cancelled_before_it_left_has_a_span_too() -> None:
     async with wired() as wire:
         call = asyncio.create_task(_awaited(wire.runtime.Version(cri_pb2.VersionRequest())))
-        for _ in range(3):  # the interceptor runs in a task of its own
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         del call
         gc.collect()
         assert [s.status.description for s in await wire.finished(SpanKind.CLIENT)] == ["context canceled"]
+
+
+async def test_a_call_on_a_closed_channel_has_a_span_that_ended() -> None:
+    async with wired() as wire:
+        await wire.channel.close()
+        with pytest.raises(grpc.aio.UsageError):
+            await wire.runtime.Version(cri_pb2.VersionRequest())
+        assert (await wire.client_span()).status.status_code is trace.StatusCode.ERROR
+
+
+async def test_a_method_without_a_handler_is_unimplemented_and_leaves_no_server_span() -> None:
+    async with wired() as wire:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await wire.methods.unary_unary("/runtime.v1.RuntimeService/Dance")(b"")
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert (await wire.client_span()).name == "runtime.v1.RuntimeService/Dance"
+        assert all(span.kind is SpanKind.CLIENT for span in wire.spans.get_finished_spans())
 
 
 async def test_a_passed_deadline_is_named_on_both_sides() -> None:

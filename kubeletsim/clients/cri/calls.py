@@ -9,7 +9,7 @@ import grpc
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import Tracer
 
-from kubeletsim.base.rpc_spans import client_interceptors
+from kubeletsim.base.rpc_spans import traced
 from kubeletsim.clients.cri.operations import Operations
 from kubeletsim.clients.cri_error import cri_error
 from kubeletsim.clients.endpoint import Endpoint
@@ -127,13 +127,15 @@ async def open_calls(
     image_endpoint = image_endpoint or runtime_endpoint
 
     def channel(endpoint: Endpoint) -> grpc.aio.Channel:
-        spans = client_interceptors(tracer, propagator, address=endpoint.address) if tracer and propagator else None
-        return grpc.aio.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS, interceptors=spans)
+        return grpc.aio.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
+
+    def methods(channel: grpc.aio.Channel, endpoint: Endpoint) -> grpc.aio.Channel:
+        return traced(channel, tracer, propagator, address=endpoint.address) if tracer and propagator else channel
 
     async with channel(runtime_endpoint) as runtime, channel(image_endpoint) as images:
         yield Calls(
-            runtime=RuntimeServiceStub(runtime),
-            images=ImageServiceStub(images),
+            runtime=RuntimeServiceStub(methods(runtime, runtime_endpoint)),
+            images=ImageServiceStub(methods(images, image_endpoint)),
             runtime_endpoint=runtime_endpoint,
             image_endpoint=image_endpoint,
             timeout_seconds=timeout_seconds,
