@@ -1,13 +1,13 @@
 """The start of one container: backoff, image, configuration, CreateContainer, StartContainer, postStart hook.
 
 Each step's failure has the reason that `kubectl get pods` shows and the event that upstream sends; the sync goes on
-with the next container where upstream goes on. Differs from pkg/kubelet/kuberuntime/kuberuntime_container.go
-(startContainer): no image volumes.
+with the next container where upstream goes on. Upstream: startContainer in
+pkg/kubelet/kuberuntime/kuberuntime_container.go.
 """
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +26,7 @@ from kubeletsim.pods.actions import ContainerKill, KillReason, latest
 from kubeletsim.pods.failures import StartFailure
 from kubeletsim.pods.files import link_log, make_files, next_restart_count
 from kubeletsim.pods.hooks import HookFailure, HookRunner
-from kubeletsim.pods.images import ImageManager
+from kubeletsim.pods.images import ImageManager, ImageVolumeMetrics, PodImageVolumes
 from kubeletsim.pods.pod_events import pod_event, pod_reference
 from kubeletsim.pods.requests import NodeFacts, RequestError, container_config, plan_container_files
 from kubeletsim.pods.stopping import PodStopper
@@ -103,6 +103,7 @@ class ContainerStarter:
             ["container_type"],
             registry=registry,
         )
+        self._volume_metrics = ImageVolumeMetrics(registry)
         self._failed = Counter(
             "kubelet_started_containers_errors_total",
             "Cumulative number of errors when starting containers",
@@ -119,6 +120,7 @@ class ContainerStarter:
         sandbox_id: SandboxID,
         sandbox_config: SandboxConfig,
         pod_ips: Sequence[str],
+        image_volumes: PodImageVolumes,
     ) -> None:
         """Start a new instance of a container, unless its last ones have earned it a pause.
 
@@ -128,10 +130,13 @@ class ContainerStarter:
         self._hold_back(pod, container, observed)
         kind = _kind(pod, container)
         self._started.labels(kind).inc()
+        volumes = await self._volumes(pod, container, image_volumes)
         try:
             image_ref = await self._ensure_image(pod, container, sandbox_config)
             try:
-                config = await self._configure(pod, container, observed=observed, image_ref=image_ref, pod_ips=pod_ips)
+                config = await self._configure(
+                    pod, container, observed=observed, image_ref=image_ref, pod_ips=pod_ips, image_volumes=volumes
+                )
                 container_id = await self._run(
                     pod, container, config, sandbox_id=sandbox_id, sandbox_config=sandbox_config
                 )
@@ -140,8 +145,14 @@ class ContainerStarter:
                 raise
             await self._post_start(pod, container, container_id)
         except StartFailure as failure:
+            self._volume_metrics.count(volumes, failure)
             self._failed.labels(kind, failure.reason).inc()
             raise
+        self._volume_metrics.count(volumes, None)
+
+    def image_volumes(self, pod: Pod, *, sandbox_config: SandboxConfig) -> PodImageVolumes:
+        """Return the pod's image volumes for one sync; nothing is pulled before a container starts."""
+        return PodImageVolumes(self._images, pod, sandbox_config=sandbox_config)
 
     def collect(self) -> None:
         """Forget the backoff of containers that have not crashed for long."""
@@ -177,6 +188,15 @@ class ContainerStarter:
             self._tell(pod, container, "Failed", f"Error: {failure.reason}", warning=True)
             raise
 
+    async def _volumes(
+        self, pod: Pod, container: AnyContainer, image_volumes: PodImageVolumes
+    ) -> Mapping[str, ImageSpec]:
+        try:
+            return await image_volumes.of(container)
+        except StartFailure as failure:
+            self._tell(pod, container, "Failed", f"Error: {failure.reason}", warning=True)
+            raise
+
     async def _configure(
         self,
         pod: Pod,
@@ -185,6 +205,7 @@ class ContainerStarter:
         observed: ObservedPod,
         image_ref: str,
         pod_ips: Sequence[str],
+        image_volumes: Mapping[str, ImageSpec],
     ) -> ContainerConfig:
         """Return the container's configuration, and have its directories and files ready."""
         last = latest(observed, container.name)
@@ -205,6 +226,7 @@ class ContainerStarter:
                 pod_ips=pod_ips,
                 node=self._node,
                 termination_log_id=termination_log_id,
+                image_volumes=image_volumes,
             )
         except CRIError as error:
             raise StartFailure("CreateContainerConfigError", error.desc) from error

@@ -262,6 +262,8 @@ class RuntimeSync:
             result.failures.append(ActionFailure("ConfigPodSandbox", pod_uid(pod), "ConfigPodSandboxError", message))
             return
 
+        image_volumes = self._starter.image_volumes(pod, sandbox_config=config)
+
         async def start(container: AnyContainer) -> bool:
             try:
                 await self._starter.start(
@@ -271,6 +273,7 @@ class RuntimeSync:
                     sandbox_id=sandbox_id,
                     sandbox_config=config,
                     pod_ips=pod_ips,
+                    image_volumes=image_volumes,
                 )
             except StartFailure as failure:
                 result.failures.append(failure.of(container))

@@ -82,11 +82,10 @@ def _volume_mount(pod: Pod, mount: VolumeMount, volume: Volume, *, envs: Mapping
 
 
 def _image_mount(mount: VolumeMount, volume: Volume, image_volumes: Mapping[str, ImageSpec]) -> Mount:
-    reference = (volume.image.reference if volume.image is not None else None) or ""
     return Mount(
         container_path=_absolute(mount.mountPath),
         readonly=True,
-        image=image_volumes.get(volume.name, ImageSpec(image=reference, user_specified_image=reference)),
+        image=image_volumes[volume.name],
         image_sub_path=mount.subPath or "",
     )
 
