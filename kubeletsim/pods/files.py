@@ -5,13 +5,15 @@ Upstream: makePodDataDirs in pkg/kubelet/kubelet_pods.go, pkg/kubelet/kubelet_vo
 """
 
 import logging
+import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from kubeletsim.model.runtime import PodUID
-from kubeletsim.pods.requests import ExpectedPath, HostPathPlan
+from kubeletsim.pods.requests import ExpectedPath, HostPathPlan, PlannedSubPath
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ def make_files(plan: HostPathPlan) -> None:
         path = Path(directory.path)
         if not path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
+            _give(path, directory.group)
             path.chmod(directory.mode)  # whatever the process's umask says
     for planned in plan.files:
         path = Path(planned.path)
@@ -42,9 +45,12 @@ def make_files(plan: HostPathPlan) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(planned.content or "")
+        _give(path, planned.group)
         path.chmod(planned.mode)
     for expected in plan.expected:
         _check(expected)
+    for sub_path in plan.sub_paths:
+        _make_sub_path(sub_path)
 
 
 def next_restart_count(log_dir: Path) -> int:
@@ -86,6 +92,30 @@ def remove_pod_dir(root_dir: Path, uid: PodUID) -> None:
         shutil.rmtree(root_dir / "pods" / uid)
     except OSError as error:
         log.warning("Orphaned pod %s found, but failed to remove its directory: %s", uid, error)
+
+
+def _give(path: Path, group: int | None) -> None:
+    """Give a path to a group. Without root that may be refused, which costs the pod access to its volume at most."""
+    if group is None:
+        return
+    try:
+        os.chown(path, -1, group)
+    except PermissionError as error:
+        log.debug("Chown of %s to group %d failed: %s", path, group, error)
+
+
+def _make_sub_path(planned: PlannedSubPath) -> None:
+    path, volume = Path(planned.path), Path(planned.volume_path)
+    if not path.resolve().is_relative_to(volume.resolve()):  # a container may have put a link there
+        raise OSError(f"failed to prepare subPath for {planned.what}: {path} leads out of the volume")
+    if path.exists():
+        return
+    try:
+        mode = stat.S_IMODE(volume.stat().st_mode)
+        path.mkdir(parents=True)
+        path.chmod(mode)
+    except OSError as error:
+        raise OSError(f"failed to create subPath directory for {planned.what}: {error}") from error
 
 
 def _check(expected: ExpectedPath) -> None:

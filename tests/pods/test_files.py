@@ -2,13 +2,14 @@
 
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from kubeletsim.model.runtime import PodUID
 from kubeletsim.pods.files import link_log, make_files, next_restart_count, pod_dirs, remove_pod_dir
-from kubeletsim.pods.requests import ExpectedPath, HostPathPlan, PlannedDirectory, PlannedFile
+from kubeletsim.pods.requests import ExpectedPath, HostPathPlan, PlannedDirectory, PlannedFile, PlannedSubPath
 
 
 def mode(path: Path) -> int:
@@ -67,6 +68,66 @@ def test_expected_paths_that_are_there_are_fine(tmp_path: Path) -> None:
         }
 
         make_files(HostPathPlan(expected=tuple(ExpectedPath(str(path), type_, "v") for type_, path in paths.items())))
+
+
+def test_what_is_given_to_a_group_is_the_groups_where_the_kubelet_may_give_it(tmp_path: Path) -> None:
+    group = 4321 if os.geteuid() == 0 else os.getgid()
+
+    make_files(
+        HostPathPlan(
+            directories=(PlannedDirectory(str(tmp_path / "data"), 0o2777, group=group),),
+            files=(PlannedFile(str(tmp_path / "name"), 0o644, "web", group=group),),
+        )
+    )
+
+    assert [(tmp_path / name).stat().st_gid for name in ("data", "name")] == [group, group]
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o2777
+
+
+def test_who_may_not_give_files_away_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+
+    make_files(HostPathPlan(directories=(PlannedDirectory(str(tmp_path / "data"), 0o777, group=4321),)))
+
+    assert mode(tmp_path / "data") == 0o777
+
+
+def sub_path(path: Path, volume: Path) -> HostPathPlan:
+    return HostPathPlan(sub_paths=(PlannedSubPath(str(path), str(volume), 'volumeMount "d" of container "c"'),))
+
+
+def test_a_sub_path_is_made_with_its_volumes_mode_and_what_is_there_stays(tmp_path: Path) -> None:
+    volume = tmp_path / "data"
+    volume.mkdir()
+    volume.chmod(0o777)
+    (volume / "file").write_text("kept")
+
+    make_files(sub_path(volume / "a" / "b", volume))
+    make_files(sub_path(volume / "file", volume))
+
+    assert mode(volume / "a" / "b") == 0o777
+    assert (volume / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_a_link_that_leads_out_of_the_volume_is_not_followed(tmp_path: Path, inside: str) -> None:
+    volume, outside = tmp_path / "data", tmp_path / "outside"
+    volume.mkdir()
+    outside.mkdir()
+    (volume / "link").symlink_to(outside)
+
+    with pytest.raises(OSError, match='failed to prepare subPath for volumeMount "d" of container "c"'):
+        make_files(sub_path(volume / "link" / inside, volume))
+    assert not list(outside.iterdir())
+
+
+def test_a_volume_that_is_not_there_has_no_sub_paths(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match='failed to create subPath directory for volumeMount "d" of container "c"'):
+        make_files(sub_path(tmp_path / "gone" / "a", tmp_path / "gone"))
+    assert not (tmp_path / "gone").exists()
 
 
 @pytest.mark.parametrize(

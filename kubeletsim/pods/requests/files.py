@@ -4,11 +4,13 @@ Volumes whose content only an API server or a storage backend could deliver beco
 Upstream: makePodDataDirs and ensureHostsFile in pkg/kubelet/kubelet_pods.go, the volume plugins in pkg/volume.
 """
 
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightkube.models.core_v1 import DownwardAPIVolumeFile, Pod, Volume
+from lightkube.models.core_v1 import DownwardAPIVolumeFile, Pod, Volume, VolumeMount
 
+from kubeletsim.model.errors import go_quote
 from kubeletsim.model.pod import (
     AnyContainer,
     all_containers,
@@ -18,10 +20,11 @@ from kubeletsim.model.pod import (
     spec,
     uses_host_network,
 )
-from kubeletsim.pods.requests.environment import field_value, resource_value
+from kubeletsim.pods.requests.environment import environment, expand_strictly, field_value, resource_value
 from kubeletsim.pods.requests.names import hosts_entry
 from kubeletsim.pods.requests.node import (
     NodeFacts,
+    RequestError,
     container_dir,
     hosts_path,
     pod_dir,
@@ -35,6 +38,8 @@ SHARED_DIR_MODE = 0o777
 TERMINATION_LOG_MODE = 0o666
 HOST_DIR_MODE = 0o755
 FILE_MODE = 0o644
+GROUP_READ_MODE = 0o440
+"""What files of a read-only volume gain when they are given to fsGroup."""
 
 VOLUME_PLUGINS = {
     "emptyDir": "empty-dir",
@@ -62,6 +67,8 @@ class PlannedDirectory:
     mode: int
     on_host: bool = False
     """Whether it lies outside the kubelet's own directories: a hostPath volume of type DirectoryOrCreate."""
+    group: int | None = None
+    """The group it is given to, the pod's fsGroup; None leaves it with the kubelet's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,17 @@ class PlannedFile:
     mode: int
     content: str | None = None
     on_host: bool = False
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSubPath:
+    """A path inside a volume that a container mounts: made with the volume's own mode unless something is there."""
+
+    path: str
+    volume_path: str
+    what: str
+    """The mount, as an error names it: `volumeMount "data" of container "app"`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +109,7 @@ class HostPathPlan:
     directories: tuple[PlannedDirectory, ...] = ()
     files: tuple[PlannedFile, ...] = ()
     expected: tuple[ExpectedPath, ...] = ()
+    sub_paths: tuple[PlannedSubPath, ...] = ()
 
 
 def plan_pod_files(pod: Pod, *, node: NodeFacts, pod_ips: Sequence[str] = ()) -> HostPathPlan:
@@ -105,7 +124,7 @@ def plan_pod_files(pod: Pod, *, node: NodeFacts, pod_ips: Sequence[str] = ()) ->
         if volume.hostPath is not None:
             _plan_host_path(volume, directories, files, expected)
         elif volume.image is None:
-            directories.append(PlannedDirectory(volume_path(pod, volume, node=node), SHARED_DIR_MODE))
+            directories.append(_volume_directory(volume_path(pod, volume, node=node), group=fs_group(pod)))
             files.extend(_volume_files(pod, volume, pod_ips=pod_ips, node=node))
     return HostPathPlan(tuple(directories), tuple(files), tuple(expected))
 
@@ -113,18 +132,42 @@ def plan_pod_files(pod: Pod, *, node: NodeFacts, pod_ips: Sequence[str] = ()) ->
 def plan_container_files(
     pod: Pod, container: AnyContainer, *, pod_ips: Sequence[str], node: NodeFacts, termination_log_id: str
 ) -> HostPathPlan:
-    """Return what a container needs before it is created: log directory, /etc/hosts, termination log."""
+    """Return what a container needs before it is created: log directory, /etc/hosts, termination log, subPaths.
+
+    Raises:
+        RequestError: a subPath leads out of its volume, or its subPathExpr has a variable without a value.
+    """
     uid = pod_uid(pod)
+    ips = effective_pod_ips(pod, pod_ips, node=node)
     directories = [PlannedDirectory(f"{pod_log_dir(pod, node=node)}/{container.name}", LOG_DIR_MODE)]
     files = []
     if container.terminationMessagePath:
         directory = container_dir(uid, container=container.name, node=node)
         directories.append(PlannedDirectory(directory, POD_DIR_MODE))
         files.append(PlannedFile(f"{directory}/{termination_log_id}", TERMINATION_LOG_MODE))
-    if mounts_hosts_file(container, pod_ips=effective_pod_ips(pod, pod_ips, node=node)):
+    if mounts_hosts_file(container, pod_ips=ips):
         content = hosts_content(pod, pod_ips=pod_ips, node=node)
         files.append(PlannedFile(hosts_path(uid, node=node), FILE_MODE, content))
-    return HostPathPlan(tuple(directories), tuple(files))
+    sub_paths = tuple(_sub_paths(pod, container, pod_ips=ips, node=node))
+    return HostPathPlan(tuple(directories), tuple(files), sub_paths=sub_paths)
+
+
+def fs_group(pod: Pod) -> int | None:
+    """Return the group that owns the pod's volumes, if it names one."""
+    context = spec(pod).securityContext
+    return context.fsGroup if context is not None else None
+
+
+def mounted_sub_path(mount: VolumeMount, envs: Mapping[str, str]) -> str:
+    """Return the part of its volume that a mount shows, empty for all of it.
+
+    Raises:
+        RequestError: it leads out of the volume, or a variable in it has no value.
+    """
+    sub_path = expand_strictly(mount.subPathExpr, envs) if mount.subPathExpr else mount.subPath or ""
+    if sub_path.startswith("/") or ".." in sub_path.split("/"):
+        raise RequestError(f"subPath {go_quote(sub_path)} of volume {go_quote(mount.name)} leads out of the volume")
+    return sub_path
 
 
 def volume_path(pod: Pod, volume: Volume, *, node: NodeFacts) -> str:
@@ -169,6 +212,24 @@ def hosts_content(pod: Pod, *, pod_ips: Sequence[str], node: NodeFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _volume_directory(path: str, *, group: int | None) -> PlannedDirectory:
+    """Return a volume's directory: fsGroup's, and so is what is made in it later (SetVolumeOwnership upstream)."""
+    return PlannedDirectory(path, SHARED_DIR_MODE if group is None else SHARED_DIR_MODE | stat.S_ISGID, group=group)
+
+
+def _sub_paths(
+    pod: Pod, container: AnyContainer, *, pod_ips: Sequence[str], node: NodeFacts
+) -> Iterator[PlannedSubPath]:
+    mounts = [mount for mount in container.volumeMounts or [] if mount.subPath or mount.subPathExpr]
+    envs = dict(environment(pod, container, pod_ips=pod_ips, node=node)) if mounts else {}
+    volumes = {volume.name: volume for volume in spec(pod).volumes or [] if volume.image is None}
+    for mount in mounts:
+        if (volume := volumes.get(mount.name)) is not None:
+            root = volume_path(pod, volume, node=node)
+            what = f"volumeMount {go_quote(mount.name)} of container {go_quote(container.name)}"
+            yield PlannedSubPath(f"{root.rstrip('/')}/{mounted_sub_path(mount, envs)}", root, what)
+
+
 def _plan_host_path(
     volume: Volume, directories: list[PlannedDirectory], files: list[PlannedFile], expected: list[ExpectedPath]
 ) -> None:
@@ -195,7 +256,10 @@ def _volume_files(pod: Pod, volume: Volume, *, pod_ips: Sequence[str], node: Nod
     for default_mode, items in groups:
         for item in items:
             mode = next((m for m in (item.mode, default_mode) if m is not None), FILE_MODE)
-            yield PlannedFile(f"{path}/{item.path}", mode, _item_content(pod, item, pod_ips=pod_ips, node=node))
+            group = fs_group(pod)
+            mode |= 0 if group is None else GROUP_READ_MODE
+            content = _item_content(pod, item, pod_ips=pod_ips, node=node)
+            yield PlannedFile(f"{path}/{item.path}", mode, content, group=group)
 
 
 def _item_content(pod: Pod, item: DownwardAPIVolumeFile, *, pod_ips: Sequence[str], node: NodeFacts) -> str:

@@ -1,6 +1,7 @@
 """A container's mounts: its volumes, /etc/hosts, the termination log, in upstream's order.
 
-A subPath is joined to its volume's directory; upstream bind-mounts it first, lest a container swap it for a link.
+A subPath is joined to its volume's directory, which `files` has checked to be one inside it; upstream bind-mounts it as
+well, so that no container can swap it for a link in between.
 Upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in pkg/kubelet/kuberuntime/kuberuntime_container.go.
 """
 
@@ -11,8 +12,7 @@ from lightkube.models.core_v1 import Pod, Volume, VolumeMount
 from kubeletsim.model.errors import go_quote
 from kubeletsim.model.pod import AnyContainer, pod_uid, spec, uses_host_network
 from kubeletsim.model.requests import ImageSpec, Mount, MountPropagation
-from kubeletsim.pods.requests.environment import expand_strictly
-from kubeletsim.pods.requests.files import mounts_hosts_file, volume_path
+from kubeletsim.pods.requests.files import mounted_sub_path, mounts_hosts_file, volume_path
 from kubeletsim.pods.requests.node import NodeFacts, RequestError, container_dir, hosts_path
 
 PROPAGATIONS = {
@@ -63,9 +63,7 @@ def container_mounts(
 
 
 def _volume_mount(pod: Pod, mount: VolumeMount, volume: Volume, *, envs: Mapping[str, str], node: NodeFacts) -> Mount:
-    sub_path = expand_strictly(mount.subPathExpr, envs) if mount.subPathExpr else mount.subPath or ""
-    if sub_path.startswith("/") or ".." in sub_path.split("/"):
-        raise RequestError(f"subPath {go_quote(sub_path)} of volume {go_quote(volume.name)} leads out of the volume")
+    sub_path = mounted_sub_path(mount, envs)
     host_path = volume_path(pod, volume, node=node)
     relabelled = all(getattr(volume, source) is None for source in UNRELABELLED)
     recursive = mount.recursiveReadOnly == "Enabled" or (

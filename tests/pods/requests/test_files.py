@@ -3,8 +3,14 @@
 import pytest
 
 from kubeletsim.model.pod import set_defaults
-from kubeletsim.pods.requests import NodeFacts, plan_container_files, plan_pod_files
-from kubeletsim.pods.requests.files import ExpectedPath, PlannedDirectory, PlannedFile, hosts_content
+from kubeletsim.pods.requests import NodeFacts, RequestError, plan_container_files, plan_pod_files
+from kubeletsim.pods.requests.files import (
+    ExpectedPath,
+    PlannedDirectory,
+    PlannedFile,
+    PlannedSubPath,
+    hosts_content,
+)
 from tests.fakes.pods import UID, container, make_pod
 
 NODE = NodeFacts(
@@ -86,6 +92,51 @@ def test_facts_about_the_pod_are_written_into_its_volumes():
         PlannedFile(f"{BASE}/volumes/kubernetes.io~projected/mixed/name", 0o440, "web"),
         PlannedFile(f"{BASE}/volumes/kubernetes.io~projected/mixed/cpu", 0o400, "2"),
     )
+
+
+def test_volumes_are_given_to_the_group_that_the_pod_names():
+    items = [{"path": "name", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.name"}}]
+    volumes = [
+        {"name": "data", "emptyDir": {}},
+        {"name": "own", "downwardAPI": {"items": items}},
+        {"name": "dir", "hostPath": {"path": "/srv/dir", "type": "DirectoryOrCreate"}},
+    ]
+    plan = plan_pod_files(set_defaults(make_pod(volumes=volumes, securityContext={"fsGroup": 2000})), node=NODE)
+
+    assert plan.directories[4:] == (
+        PlannedDirectory(f"{BASE}/volumes/kubernetes.io~empty-dir/data", 0o2777, group=2000),
+        PlannedDirectory(f"{BASE}/volumes/kubernetes.io~downward-api/own", 0o2777, group=2000),
+        PlannedDirectory("/srv/dir", 0o755, on_host=True),
+    )
+    assert plan.files == (PlannedFile(f"{BASE}/volumes/kubernetes.io~downward-api/own/name", 0o440, "web", group=2000),)
+
+
+def sub_path_plan(*mounts, **fields):
+    app = container("app", volumeMounts=list(mounts), **fields)
+    volumes = [{"name": "data", "emptyDir": {}}, {"name": "files", "image": {"reference": "files:1"}}]
+    return container_plan(set_defaults(make_pod(app, volumes=volumes)), [])
+
+
+def test_the_parts_of_volumes_that_a_container_mounts_are_made_before_it():
+    plan = sub_path_plan(
+        {"name": "data", "mountPath": "/whole"},
+        {"name": "data", "mountPath": "/a", "subPath": "a/b"},
+        {"name": "data", "mountPath": "/b", "subPathExpr": "$(WHO)/x"},
+        {"name": "files", "mountPath": "/c", "subPath": "docs"},
+        env=[{"name": "WHO", "value": "me"}],
+    )
+
+    volume = f"{BASE}/volumes/kubernetes.io~empty-dir/data"
+    what = 'volumeMount "data" of container "app"'
+    assert plan.sub_paths == (
+        PlannedSubPath(f"{volume}/a/b", volume, what),
+        PlannedSubPath(f"{volume}/me/x", volume, what),
+    )
+
+
+def test_a_part_outside_of_its_volume_is_not_made():
+    with pytest.raises(RequestError, match="leads out of the volume"):
+        sub_path_plan({"name": "data", "mountPath": "/a", "subPath": "../x"})
 
 
 def container_plan(pod, pod_ips):
