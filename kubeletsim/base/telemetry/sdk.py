@@ -9,26 +9,17 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
+from opentelemetry.trace import Tracer
+from opentelemetry.util.types import Attributes
 
 from kubeletsim.base.telemetry.counters import SpanCounters
 from kubeletsim.base.telemetry.environment import BatchSettings, ExporterSettings, SpanLimitSettings
 from kubeletsim.base.telemetry.exporter import SpanSender
 from kubeletsim.base.telemetry.pipeline import SpanPipeline
+from kubeletsim.base.telemetry.recording import RecordingTracer
 from kubeletsim.base.telemetry.sampling import kubelet_sampler
-
-
-class _ProcessResource(Resource):
-    """A resource that computes its hash once: the encoder asks for it at every span, and it is a JSON dump."""
-
-    def __init__(self, attributes: dict[str, str]) -> None:
-        super().__init__(attributes)
-        self._hash = super().__hash__()
-
-    __eq__ = Resource.__eq__
-
-    def __hash__(self) -> int:
-        return self._hash
 
 
 class _PlainIds(RandomIdGenerator):
@@ -39,9 +30,11 @@ class _PlainIds(RandomIdGenerator):
 
 
 class _Provider(TracerProvider):
-    """A provider that OTEL_SDK_DISABLED cannot switch off: a kubelet does not read it."""
+    """A provider with tracers of ours, whom OTEL_SDK_DISABLED cannot switch off: a kubelet does not read it."""
 
-    def __init__(self, *, resource: Resource, rate_per_million: int | None, limits: SpanLimits) -> None:
+    def __init__(
+        self, *, resource: Resource, rate_per_million: int | None, limits: SpanLimits, pipeline: SpanPipeline
+    ) -> None:
         super().__init__(
             sampler=kubelet_sampler(rate_per_million),
             resource=resource,
@@ -50,7 +43,20 @@ class _Provider(TracerProvider):
             span_limits=limits,
             meter_provider=NoOpMeterProvider(),
         )
-        self._disabled = False
+        self._limits = limits
+        self._pipeline = pipeline
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes = None,
+    ) -> Tracer:
+        scope = InstrumentationScope(
+            instrumenting_module_name, instrumenting_library_version or "", schema_url, attributes
+        )
+        return RecordingTracer(self, scope=scope, limits=self._limits, on_end=self._pipeline.on_end)
 
 
 def make_pipeline(
@@ -79,13 +85,12 @@ def make_provider(
         "telemetry.sdk.name": "opentelemetry",
         "telemetry.sdk.version": sdk_version,
     }
-    provider = _Provider(
-        resource=_ProcessResource((sdk if sdk_resource else {}) | resource),
+    return _Provider(
+        resource=Resource((sdk if sdk_resource else {}) | resource),
         rate_per_million=rate_per_million,
         limits=_span_limits(limits),
+        pipeline=pipeline,
     )
-    provider.add_span_processor(pipeline)
-    return provider
 
 
 def _span_limits(limits: SpanLimitSettings) -> SpanLimits:
