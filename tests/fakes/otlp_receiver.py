@@ -69,10 +69,13 @@ class FakeReceiver(TraceServiceServicer):
 
 @contextmanager
 def running_receiver(
-    address: str = "127.0.0.1:0", *, credentials: grpc.ServerCredentials | None = None
+    address: str = "127.0.0.1:0",
+    *,
+    credentials: grpc.ServerCredentials | None = None,
+    receiver: FakeReceiver | None = None,
 ) -> Iterator[FakeReceiver]:
     """Serve a receiver until the block ends; `target` says where."""
-    receiver = FakeReceiver()
+    receiver = receiver or FakeReceiver()
     with futures.ThreadPoolExecutor(2) as threads:
         server = grpc.server(threads)
         add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
