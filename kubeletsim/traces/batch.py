@@ -55,6 +55,8 @@ class Batch:
         """Pairs of service and span name, in the order of their numbers."""
         self.attributes: set[bytes] = set()
         """The encoded KeyValues of spans and resources, each once."""
+        self.links: set[bytes] = set()
+        """The encoded links of spans, each once."""
         self.roots: list[Root] = []
         self.rejected = 0
         """Spans without a usable trace or span id."""
@@ -148,6 +150,8 @@ class Batch:
             part.operations.add(operation)
             part.span_ids.add(span_id)
             attributes.update(span.attributes)
+            if links := span.links:
+                self.links.update(links)
             if status := span.status:
                 part.errors += self._is_error(status)
             if not span.parent_span_id:

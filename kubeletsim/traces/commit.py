@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from kubeletsim.traces.attribute_index import index_attributes
-from kubeletsim.traces.batch import Batch, TracePart, identity, surroundings
+from kubeletsim.traces.batch import Batch, TracePart, has_usable_ids, identity, surroundings
 from kubeletsim.traces.filters import text_of
 from kubeletsim.traces.otlp import decode_value, parse_request
 
@@ -66,6 +67,7 @@ class Committer:
         number = self._write_batch(batch, received_ns)
         self._write_traces(batch, known, number)
         self._write_attributes(batch, number)
+        self._write_links(batch, number)
         for memory in (self._operations, self._operation_sets, self._attributes):
             if len(memory) > _MOST_NUMBERS_REMEMBERED:
                 memory.clear()
@@ -191,8 +193,14 @@ class Committer:
             [(self._attribute(encoded), number) for encoded in index.listed],
         )
         self._db.executemany(
-            "INSERT INTO attribute_hashes (key, batch, hashes) VALUES (?, ?, ?)",
-            [(key, number, hashes.tobytes()) for key, hashes in index.hashed.items()],
+            "INSERT INTO attribute_texts (key, batch, texts) VALUES (?, ?, ?)",
+            [(key, number, texts) for key, texts in index.joined.items()],
+        )
+
+    def _write_links(self, batch: Batch, number: int) -> None:
+        targets = {target for encoded in batch.links if (target := link_target(encoded))}
+        self._db.executemany(
+            "INSERT OR IGNORE INTO links (target, batch) VALUES (?, ?)", [(target, number) for target in targets]
         )
 
 
@@ -203,6 +211,12 @@ def payload(db: sqlite3.Connection, number: int) -> bytes:
         return zlib.decompress(row[0]) if row else b""
     except zlib.error as e:
         raise sqlite3.DatabaseError(f"batch {number} is damaged: {e}") from e
+
+
+def link_target(encoded: bytes) -> bytes:
+    """Return what an encoded link names, a trace id and a span id in one; empty when they are unusable."""
+    link = SpanMessage.Link.FromString(encoded)
+    return link.trace_id + link.span_id if has_usable_ids(link.trace_id, link.span_id) else b""
 
 
 def packed(numbers: Iterable[int]) -> bytes:

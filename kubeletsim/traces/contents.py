@@ -5,10 +5,11 @@ Traces that are close in time share batches, so the last few are kept decoded, s
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from kubeletsim.traces.commit import payload, unpacked
+from kubeletsim.traces.commit import link_target, payload, unpacked
 from kubeletsim.traces.runs import Run, runs_by_trace
+from kubeletsim.traces.wire import DrawnSpan
 
 _MOST_SPANS_KEPT = 20_000
 
@@ -25,6 +26,19 @@ class Contents:
         """Return a trace in the order of arrival; empty when there is none."""
         row = self._db.execute("SELECT batches FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
         return [run for number in unpacked(row[0]) for run in self._runs(number).get(trace_id, ())] if row else []
+
+    def linking(self, target: bytes) -> Iterator[tuple[bytes, DrawnSpan]]:
+        """Yield the spans that link to a span, each with its trace, the latest to arrive first.
+
+        Args:
+            target: the span's trace id and span id, in one.
+        """
+        for (number,) in self._db.execute("SELECT batch FROM links WHERE target = ? ORDER BY batch DESC", (target,)):
+            for trace_id, runs in self._runs(number).items():
+                for run in runs:
+                    for span in run.spans:
+                        if span.links and any(link_target(link) == target for link in span.links):
+                            yield trace_id, span
 
     def _runs(self, number: int) -> Mapping[bytes, Sequence[Run]]:
         """Return the spans of a batch by trace."""

@@ -38,13 +38,30 @@ class _Counts:
     self_ns: int = 0
 
 
+@dataclass(slots=True)
+class Stretch:
+    """The time from the first start to the last end of the spans that were shown to it."""
+
+    start_ns: int | None = None
+    end_ns: int = 0
+
+    def cover(self, span: Span) -> None:
+        """Reach over one more span."""
+        self.start_ns = span.start_ns if self.start_ns is None else min(self.start_ns, span.start_ns)
+        self.end_ns = max(self.end_ns, span.end_ns)
+
+    def rate_per_second(self, count: int) -> float:
+        """Return how many of something that is in a second; 0 when it takes no time."""
+        seconds = max(0, self.end_ns - (self.start_ns or 0)) / 1e9
+        return count / seconds if seconds else 0.0
+
+
 class OperationCounter:
     """Counts traces one by one; ask for the statistics at any time."""
 
     def __init__(self) -> None:
         self._operations: dict[tuple[str, str], _Counts] = {}
-        self._start_ns: int | None = None
-        self._end_ns = 0
+        self._stretch = Stretch()
 
     def add(self, trace: Iterable[Span]) -> None:
         """Count the spans of one trace."""
@@ -54,13 +71,13 @@ class OperationCounter:
             counts.durations_ns.append(span.duration_ns)
             counts.errors += span.error
             counts.self_ns += node.self_ns
-            self._start_ns = span.start_ns if self._start_ns is None else min(self._start_ns, span.start_ns)
-            self._end_ns = max(self._end_ns, span.end_ns)
+            self._stretch.cover(span)
 
     def statistics(self) -> list[OperationStatistics]:
         """Return one entry an operation, the one that took most time itself first."""
-        seconds = max(0, self._end_ns - (self._start_ns or 0)) / 1e9
-        made = [_statistics(service, name, counts, seconds) for (service, name), counts in self._operations.items()]
+        made = [
+            _statistics(service, name, counts, self._stretch) for (service, name), counts in self._operations.items()
+        ]
         return sorted(made, key=lambda one: (-one.self_ns, -one.count, one.service, one.name))
 
 
@@ -85,14 +102,14 @@ def percentile(ordered: Sequence[int], percent: int) -> int:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0
 
 
-def _statistics(service: str, name: str, counts: _Counts, seconds: float) -> OperationStatistics:
+def _statistics(service: str, name: str, counts: _Counts, stretch: Stretch) -> OperationStatistics:
     durations = sorted(counts.durations_ns)
     return OperationStatistics(
         service=service,
         name=name,
         count=len(durations),
         errors=counts.errors,
-        rate_per_second=len(durations) / seconds if seconds else 0.0,
+        rate_per_second=stretch.rate_per_second(len(durations)),
         p50_ns=percentile(durations, 50),
         p90_ns=percentile(durations, 90),
         p99_ns=percentile(durations, 99),

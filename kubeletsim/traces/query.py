@@ -11,7 +11,7 @@ from itertools import islice
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from kubeletsim.traces import wire
-from kubeletsim.traces.attribute_index import has_hash, hashes_of
+from kubeletsim.traces.attribute_index import Pattern, text_in
 from kubeletsim.traces.commit import payload, unpacked
 from kubeletsim.traces.filters import AttributeFilter, TraceFilter, as_glob, text_of
 from kubeletsim.traces.otlp import decode_value
@@ -21,7 +21,7 @@ SELECT trace_id, start_ns, end_ns, spans, errors, root.service, root.name, opera
 FROM traces LEFT JOIN operations root ON root.id = root_operation
 """
 _MATCHING = "SELECT trace_id FROM traces"
-_FEW_BATCHES = 64
+_FEW_BATCHES, _MANY_PARTS = 64, 8
 _MOST_PARAMETERS = 500
 _MOST_DECODED = 16
 
@@ -46,7 +46,7 @@ def matching(
 ) -> Iterator[TraceRow]:
     """Yield the traces that a filter lets through, newest start first; only those `among` some ids, if given."""
     search = AttributeSearch(db, wanted.attributes) if wanted.attributes else None
-    if among is None and search and len(search.batches) <= _FEW_BATCHES:
+    if among is None and search and search.is_in_few():
         among = search.trace_ids()
     rows = _all(db, wanted) if among is None else _among(db, wanted, among)
     yield from islice((row for row in rows if search is None or search.matches(row)), wanted.limit)
@@ -118,23 +118,42 @@ class _Wanted:
 
     key: str
     encoded_key: bytes
+    plain_start: bytes
+    """How a KeyValue of this key begins, if it was encoded as nearly all are; nothing for very long keys."""
     matches: Callable[[str], object]
+
+    @classmethod
+    def of(cls, one: AttributeFilter) -> "_Wanted":
+        key = one.key.encode(errors="surrogatepass")
+        plain_start = bytes((0x0A, len(key))) + key if len(key) < 0x80 else b""
+        return cls(one.key, key, plain_start, re.compile(translate(as_glob(one.value))).match)
 
     def value_in(self, encoded: Sequence[bytes]) -> str | None:
         """Return the text of the attribute among encoded KeyValues; None when it is not there. The last one counts."""
-        text = None
+        found = None
         for one in encoded:
-            if self.encoded_key in one and (pair := KeyValue.FromString(one)).key == self.key:
-                text = text_of(decode_value(pair.value))
-        return text
+            if self.plain_start and one.startswith(self.plain_start):
+                found = text_in(one, len(self.plain_start)).decode()
+            elif self.encoded_key in one and (pair := KeyValue.FromString(one)).key == self.key:
+                found = text_of(decode_value(pair.value))
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A span of a batch, and the texts that its resource has for what is wanted."""
+class _Verdicts(dict[bytes, bool]):
+    """Whether an encoded KeyValue is what is looked for: told once for all that are equal."""
 
-    span: wire.WireSpan
-    resource: Sequence[str | None]
+    def __init__(self, wanted: _Wanted) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, encoded: bytes) -> bool:
+        text = self._wanted.value_in((encoded,))
+        verdict = self[encoded] = text is not None and bool(self._wanted.matches(text))
+        return verdict
+
+
+_Found = tuple[wire.WireSpan, Sequence[str | None]]
+"""A span of a batch, and the texts that its resource has for what is wanted."""
 
 
 class AttributeSearch:
@@ -142,12 +161,15 @@ class AttributeSearch:
 
     def __init__(self, db: sqlite3.Connection, wanted: Sequence[AttributeFilter]) -> None:
         self._db = db
-        self._wanted = [
-            _Wanted(one.key, one.key.encode(), re.compile(translate(as_glob(one.value))).match) for one in wanted
-        ]
+        self._wanted = [_Wanted.of(one) for one in wanted]
         self._read: OrderedDict[int, dict[bytes, list[_Found]]] = OrderedDict()
         self.batches = frozenset.intersection(*(frozenset(self._candidates(one)) for one in wanted))
         """The batches that can hold such spans."""
+
+    def is_in_few(self) -> bool:
+        """Tell whether it takes less to look at all traces of these batches than at trace after trace."""
+        first, last = self._db.execute("SELECT min(id), max(id) FROM batches").fetchone()
+        return first is None or len(self.batches) <= max(_FEW_BATCHES, (last - first) // _MANY_PARTS)
 
     def trace_ids(self) -> set[bytes]:
         """Return the traces with a part in the candidate batches."""
@@ -172,15 +194,15 @@ class AttributeSearch:
         WHERE attribute IN (SELECT id FROM attributes WHERE key = ? AND value GLOB ?)
         """
         yield from (batch for (batch,) in self._db.execute(listed, (one.key, as_glob(one.value))))
-        wanted = hashes_of(one.key, one.value)
-        hashed = self._db.execute("SELECT batch, hashes FROM attribute_hashes WHERE key = ?", (one.key,))
-        for batch, hashes in hashed:
-            if wanted is None or not hashes or any(has_hash(hashes, one) for one in wanted):
+        pattern = Pattern(one.value)
+        for batch, texts in self._db.execute("SELECT batch, texts FROM attribute_texts WHERE key = ?", (one.key,)):
+            if pattern.can_be_in(texts):
                 yield batch
 
     def _has_all(self, found: _Found) -> bool:
-        attributes = found.span.attributes
-        for one, of_resource in zip(self._wanted, found.resource, strict=True):
+        span, resource = found
+        attributes = span.attributes
+        for one, of_resource in zip(self._wanted, resource, strict=True):
             text = one.value_in(attributes)
             text = of_resource if text is None else text
             if text is None or not one.matches(text):
@@ -188,15 +210,22 @@ class AttributeSearch:
         return True
 
     def _spans(self, number: int) -> dict[bytes, list[_Found]]:
-        """Return the spans of a batch by trace; the last few batches are kept, for neighbours in time share them."""
+        """Return what can match in a batch, by trace. The last few are kept, for neighbours in time share batches."""
         if (known := self._read.get(number)) is not None:
             return known
         traces: dict[bytes, list[_Found]] = {}
+        verdicts = [_Verdicts(wanted).__getitem__ for wanted in self._wanted]
         for one in wire.read(payload(self._db, number)):
             resource = [wanted.value_in(one.resource.attributes) for wanted in self._wanted]
+            left = [
+                verdict
+                for verdict, wanted, text in zip(verdicts, self._wanted, resource, strict=True)
+                if text is None or not wanted.matches(text)
+            ]
             for scope_spans in one.scope_spans:
                 for span in scope_spans.spans:
-                    traces.setdefault(span.trace_id, []).append(_Found(span, resource))
+                    if all(any(map(verdict, span.attributes)) for verdict in left):
+                        traces.setdefault(span.trace_id, []).append((span, resource))
         self._read[number] = traces
         if len(self._read) > _MOST_DECODED:
             self._read.popitem(last=False)

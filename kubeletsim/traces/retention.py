@@ -18,7 +18,8 @@ _MOST_PARAMETERS = 500
 _PORTIONS = 50
 _TIDY = (
     "DELETE FROM attribute_batches WHERE batch <= ?",
-    "DELETE FROM attribute_hashes WHERE batch <= ?",
+    "DELETE FROM attribute_texts WHERE batch <= ?",
+    "DELETE FROM links WHERE batch <= ?",
     "DELETE FROM payloads WHERE batch <= ?",
     "DELETE FROM batches WHERE id <= ?",
 )

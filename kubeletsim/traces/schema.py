@@ -7,14 +7,15 @@
     operation_sets     the operations of a trace; traces that do the same share one
     attributes         a key and a value as text
     attribute_batches  in which batches a listed attribute occurs
-    attribute_hashes   hashes of the values that are not listed, by key and batch
+    attribute_texts    the values that are not listed, by key and batch, in one piece: see `attribute_index`
+    links              in which batches a span is linked to, by the trace and span id that links name
 
 A span is a duplicate when ids, surroundings and content agree; two different spans with the same ids both stay. Lists
 of numbers and ids are packed: trace ids of 16 bytes, span ids of 8, batches and operations as native 64-bit integers.
 """
 
 APPLICATION_ID = 0x6B_53_54_72  # "kSTr"
-VERSION = 2
+VERSION = 3
 
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -66,10 +67,15 @@ CREATE TABLE IF NOT EXISTS attribute_batches (
     batch INTEGER NOT NULL REFERENCES batches,
     PRIMARY KEY (attribute, batch)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS attribute_hashes (
+CREATE TABLE IF NOT EXISTS attribute_texts (
     key TEXT NOT NULL,
     batch INTEGER NOT NULL REFERENCES batches,
-    hashes BLOB NOT NULL
+    texts BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS attribute_hashes_by_key ON attribute_hashes (key);
+CREATE INDEX IF NOT EXISTS attribute_texts_by_key ON attribute_texts (key);
+CREATE TABLE IF NOT EXISTS links (
+    target BLOB NOT NULL,
+    batch INTEGER NOT NULL REFERENCES batches,
+    PRIMARY KEY (target, batch)
+) WITHOUT ROWID;
 """

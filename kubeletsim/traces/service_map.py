@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kubeletsim.traces.operations import by_trace, percentile
+from kubeletsim.traces.operations import Stretch, by_trace, percentile
 from kubeletsim.traces.span import Span
 from kubeletsim.traces.tree import build_forest, walk
 
@@ -42,15 +42,13 @@ class ServiceMap:
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], _Calls] = {}
-        self._start_ns: int | None = None
-        self._end_ns = 0
+        self._stretch = Stretch()
 
     def add(self, trace: Iterable[Span]) -> None:
         """Count the calls of one trace."""
         for node in walk(build_forest(trace)):
             client = node.span
-            self._start_ns = client.start_ns if self._start_ns is None else min(self._start_ns, client.start_ns)
-            self._end_ns = max(self._end_ns, client.end_ns)
+            self._stretch.cover(client)
             for server in (child.span for child in node.children):
                 if client.kind == "CLIENT" and server.kind == "SERVER":
                     calls = self._calls.setdefault((client.service, server.service), _Calls())
@@ -60,8 +58,7 @@ class ServiceMap:
 
     def edges(self) -> list[ServiceEdge]:
         """Return one entry for each pair of services, the busiest first."""
-        seconds = max(0, self._end_ns - (self._start_ns or 0)) / 1e9
-        edges = [_edge(client, server, calls, seconds) for (client, server), calls in self._calls.items()]
+        edges = [_edge(client, server, calls, self._stretch) for (client, server), calls in self._calls.items()]
         return sorted(edges, key=lambda edge: (-edge.count, edge.client, edge.server))
 
 
@@ -73,14 +70,14 @@ def service_edges(spans: Iterable[Span]) -> list[ServiceEdge]:
     return service_map.edges()
 
 
-def _edge(client: str, server: str, calls: _Calls, seconds: float) -> ServiceEdge:
+def _edge(client: str, server: str, calls: _Calls, stretch: Stretch) -> ServiceEdge:
     client_ns, server_ns = sorted(calls.client_ns), sorted(calls.server_ns)
     return ServiceEdge(
         client=client,
         server=server,
         count=len(client_ns),
         errors=calls.errors,
-        rate_per_second=len(client_ns) / seconds if seconds else 0.0,
+        rate_per_second=stretch.rate_per_second(len(client_ns)),
         client_p50_ns=percentile(client_ns, 50),
         client_p99_ns=percentile(client_ns, 99),
         server_p50_ns=percentile(server_ns, 50),

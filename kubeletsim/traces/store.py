@@ -69,6 +69,15 @@ class TraceSummary:
         return self.end_ns - self.start_ns
 
 
+@dataclass(frozen=True, slots=True)
+class LinkingSpan:
+    """A span that links to another."""
+
+    trace_id: str
+    span_id: str
+    name: str
+
+
 class TraceStore:
     """One open store; a context manager that closes it."""
 
@@ -200,6 +209,12 @@ class TraceStore:
         """Return a trace as it came, barely taken apart; the quickest way to look at many spans."""
         with _translated(self.path):
             return self._contents.runs(bytes.fromhex(trace_id))
+
+    def linking(self, trace_id: str, span_id: str) -> Iterator[LinkingSpan]:
+        """Yield the spans that link to a span, the latest to arrive first."""
+        with _translated(self.path):
+            for found, span in self._contents.linking(bytes.fromhex(trace_id + span_id)):
+                yield LinkingSpan(found.hex(), span.span_id.hex(), span.name)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

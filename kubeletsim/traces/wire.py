@@ -1,7 +1,7 @@
 """OTLP as seen from a distance: the same bytes, but only what is asked about is taken apart.
 
 Protobuf does not mind if a message is read with another description, as long as field numbers and wire types agree.
-There are two here. For the index, statuses and attributes are bytes, and scopes, events and links are not there, so
+There are two here. For the index, statuses, attributes and links are bytes, and scopes and events are not there, so
 reading a request costs a quarter, and equal attributes are equal bytes. To draw, a span has all its fields, but what it
 lists is bytes as well, resource and scope included, to be taken apart once for all that are equal. Fields without a
 description are kept, so what is read so and written again has lost nothing. What is read so was decoded once in full
@@ -33,6 +33,7 @@ _INDEXED_SPAN: Sequence[_Field] = (
     ("start_time_unix_nano", 7, _TIME, False),
     ("end_time_unix_nano", 8, _TIME, False),
     ("attributes", 9, _BYTES, True),
+    ("links", 13, _BYTES, True),
     ("status", 15, _BYTES, False),
 )
 _INDEXED: _Messages = {
@@ -48,7 +49,6 @@ _DRAWN: _Messages = {
         ("trace_state", 3, _TEXT, False),
         ("kind", 6, _NUMBER, False),
         ("events", 11, _BYTES, True),
-        ("links", 13, _BYTES, True),
         ("flags", 16, _FLAGS, False),
     ),
     "ScopeSpans": (("scope", 1, _BYTES, False), ("spans", 2, "Span", True), ("schema_url", 3, _TEXT, False)),
@@ -62,7 +62,7 @@ _DRAWN: _Messages = {
 
 
 class WireSpan(Protocol):
-    """A span: its columns, and its attributes as encoded KeyValues."""
+    """A span: its columns, and its attributes and links, encoded."""
 
     trace_id: bytes
     span_id: bytes
@@ -71,6 +71,7 @@ class WireSpan(Protocol):
     start_time_unix_nano: int
     end_time_unix_nano: int
     attributes: Sequence[bytes]
+    links: Sequence[bytes]
     status: bytes
 
 
@@ -94,12 +95,11 @@ class WireResourceSpans(Protocol):
 
 
 class DrawnSpan(WireSpan, Protocol):
-    """A span with all its fields; events and links are encoded as well."""
+    """A span with all its fields; events are encoded as well."""
 
     trace_state: str
     kind: int
     events: Sequence[bytes]
-    links: Sequence[bytes]
     flags: int
 
     def SerializeToString(self) -> bytes: ...  # noqa: D102, N802  protobuf's name

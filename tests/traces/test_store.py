@@ -288,7 +288,7 @@ def test_a_store_of_an_older_program_is_refused(store: TraceStore) -> None:
     store.close()
 
     for way in (TraceStore.open, TraceStore.create):
-        with pytest.raises(TraceStoreError, match=r"written by an older kubeletsim .format 1, this one has 2.; export"):
+        with pytest.raises(TraceStoreError, match=r"written by an older kubeletsim .format 1, this one has 3.; export"):
             way(store.path)
 
 
@@ -329,3 +329,31 @@ def test_what_was_acknowledged_survives_kill_minus_nine(tmp_path: Path) -> None:
     with TraceStore.create(path) as store:
         store.add([resource_spans(span_message(trace=10**9))])
         assert 10**9 in ids(store)
+
+
+def test_who_links_to_a_span_is_known_whenever_it_came(store: TraceStore) -> None:
+    def linking(name: str, *, trace: int, to: tuple[int, int]) -> SpanMessage:
+        message = span_message(name, trace=trace)
+        message.links.add(trace_id=to[0].to_bytes(16, "big"), span_id=to[1].to_bytes(8, "big"))
+        return message
+
+    store.add([resource_spans(linking("early", trace=2, to=(1, 7)), linking("elsewhere", trace=3, to=(1, 8)))])
+    store.add([resource_spans(span_message(span=7))])
+    store.add([resource_spans(linking("late", trace=4, to=(1, 7)), linking("nowhere", trace=5, to=(0, 0)))])
+
+    assert [(one.name, one.trace_id) for one in store.linking(trace_id(1), f"{7:016x}")] == [
+        ("late", trace_id(4)),
+        ("early", trace_id(2)),
+    ]
+    assert [one.name for one in store.linking(trace_id(1), f"{9:016x}")] == []
+
+
+def test_an_attribute_of_many_values_is_found_by_a_pattern(store: TraceStore) -> None:
+    for batch in range(3):
+        spans = [span_message(trace=1000 * batch + number, id=f"{batch}-{number:03}-x") for number in range(1, 200)]
+        store.add([resource_spans(*spans)])
+
+    assert ids(store, attributes=[parse_attribute("id=1-17?-*")]) == list(range(1179, 1169, -1))
+    assert ids(store, attributes=[parse_attribute("id=*-042-x")]) == [2042, 1042, 42]
+    assert ids(store, attributes=[parse_attribute("id=2-100-x")]) == [2100]
+    assert ids(store, attributes=[parse_attribute("id=042")]) == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -16,7 +17,7 @@ from kubeletsim.traces.tree import build_forest, extent
 from kubeletsim.traces.web import documents
 from kubeletsim.traces.web.outline import Outline, outline
 
-MOST_LINKED = 20
+MOST_LINKED = 100
 MOST_SPANS_LOOKED_AT = 500
 """Of larger traces the list does not say what they are about; it has to be quick."""
 _SUBJECTS = ("k8s.pod.name", "k8s.pod", "http.target", "url.path", "http.route")
@@ -78,21 +79,10 @@ def spans(store: TraceStore, trace_id: str, span_id: str) -> dict[str, Any] | No
     return {"spans": [documents.span(one) for one in found]} if found else None
 
 
-def linked_from(store: TraceStore, trace_id: str, span_id: str, *, traces: int = 500) -> dict[str, Any]:
-    """Return the spans that link to a span, among the newest traces."""
-    trace_bytes, span_bytes = bytes.fromhex(trace_id), bytes.fromhex(span_id)
-    found: list[dict[str, Any]] = []
-    for other in store.trace_ids(TraceFilter(limit=traces)):
-        found += [
-            {"traceId": other, "spanId": one.span_id.hex(), "name": one.name}
-            for resource_spans in store.resource_spans(other)
-            for scope_spans in resource_spans.scope_spans
-            for one in scope_spans.spans
-            if any(link.trace_id == trace_bytes and link.span_id == span_bytes for link in one.links)
-        ]
-        if len(found) >= MOST_LINKED:
-            break
-    return {"links": found[:MOST_LINKED]}
+def linked_from(store: TraceStore, trace_id: str, span_id: str) -> dict[str, Any]:
+    """Return the spans that link to a span, the latest to arrive first."""
+    found = islice(store.linking(trace_id, span_id), MOST_LINKED)
+    return {"links": [{"traceId": one.trace_id, "spanId": one.span_id, "name": one.name} for one in found]}
 
 
 def matches(store: TraceStore, trace_id: str, text: str) -> dict[str, Any]:
