@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import cri, crowd, imports, ingest, node, page, spans
+from bench import cri, crowd, imports, ingest, node, page, spans, store
 from bench.figure import Figure
 
 GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
@@ -20,6 +20,7 @@ GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
     "node": node.figures,
     "crowd": crowd.figures,
 }
+OPT_IN = ("store",)
 
 
 async def _gather(source: AsyncIterator[Figure]) -> list[Figure]:
