@@ -26,7 +26,7 @@ from runtime_stub.shell.entrypoint import SERVER, SUCCESS, NotExecutable, contai
 from runtime_stub.shell.program import LIVE, Listen, Live, Output, Program, Steps, Stream, steps_of
 from runtime_stub.shell.rootfs import holds, rootfs
 from runtime_stub.state.images import Images
-from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox
+from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox, shares_pid_namespace
 from runtime_stub.state.references import InvalidReference, parse_reference
 from runtime_stub.state.views import image_names
 from runtime_stub.state.world import World
@@ -192,7 +192,9 @@ class Machine:
 
     def signal(self, id_: str, signum: int) -> None:
         """Send a signal to a container's process."""
-        self.processes.signal(id_, signum)
+        container = self.world.get_container(id_)
+        is_init = container is None or not shares_pid_namespace(container.config)
+        self.processes.signal(id_, signum, is_init=is_init)
 
     def interrupt(self, container: Container) -> None:
         """Do what ^C does at a container's terminal: a shell that reads commands stays, as PID 1 deaf others do."""

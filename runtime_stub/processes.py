@@ -134,10 +134,10 @@ class Processes:
             process.current = None
         self._advance(id_, process)
 
-    def signal(self, id_: str, signum: int) -> None:
-        """Send a signal; when it is fatal the process ends now."""
+    def signal(self, id_: str, signum: int, *, is_init: bool = True) -> None:
+        """Send a signal; when it is fatal the process ends now. The init of a PID namespace ignores what it can."""
         process = self._processes.get(id_)
-        if process is None or process.dying or not self._is_fatal(process, signum):
+        if process is None or process.dying or not self._is_fatal(process, signum, is_init=is_init):
             return
         if process.timer:
             process.timer.cancel()
@@ -188,11 +188,11 @@ class Processes:
             process.steps.close()
         self._processes.clear()
 
-    def _is_fatal(self, process: _Process, signum: int) -> bool:
+    def _is_fatal(self, process: _Process, signum: int, *, is_init: bool) -> bool:
         if signum == signal.SIGKILL:
             return True
         step = process.current
-        return isinstance(step, Wait) and step.heeds_signals and signum in _ENDING_SIGNALS
+        return isinstance(step, Wait) and (step.heeds_signals or not is_init) and signum in _ENDING_SIGNALS
 
     def _advance(self, id_: str, process: _Process) -> None:
         """Carry out every step whose time has come, then set the timer for the next."""

@@ -128,7 +128,6 @@ def _performer(profile: Profile, latency: LatencyModel, telemetry: Telemetry, cl
     facts = {
         "snapshotter": profile.snapshotter,
         "runtime_type": profile.runtime_type,
-        "runtime_options": "",
         **profile.facts,
     }
     return Performer(profile.plans, latency=latency, tracer=tracer, clock=clock, facts=facts)

@@ -35,7 +35,14 @@ class Fact:
     name: str
 
 
-Attributes = tuple[tuple[str, Fact | Scalar], ...]
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text with the handler's facts in it, by name in braces: `StartContainer for "{id}"`."""
+
+    template: str
+
+
+Attributes = tuple[tuple[str, Fact | Text | Scalar], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,10 @@ class SpanOf:
     kind: Kind
     attributes: Attributes
     body: "Plan"
+    fails: bool = False
+    """Whether it shows that the body refused. Few of a runtime's spans do: errors are seen on the SERVER span."""
+    error: str = ""
+    """An error that it shows in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,22 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """Carry out `body`; if that is refused, clean up with `otherwise` before the refusal goes on."""
+
+    body: "Plan"
+    otherwise: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Carry out `beside` as if it had begun together with `body`, which is carried out first and may refuse."""
+
+    body: "Plan"
+    beside: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
 class Each:
     """Carry out `body` for each member of the handler's group; members have facts and steps of their own."""
 
@@ -92,13 +119,13 @@ class Note:
 class Mark:
     """Add an event to the span that is open at this place."""
 
-    event: str
+    event: str | Text
     attributes: Attributes = ()
     duration: str = ""
     """An attribute of that name gets the time since the call began, as Go prints it."""
 
 
-Node = Union[SpanOf, Spend, Do, When, Each, Note, Mark]  # noqa: UP007  # the nodes refer to it before it exists
+Node = Union[SpanOf, Spend, Do, When, Attempt, Beside, Each, Note, Mark]  # noqa: UP007  # the nodes refer to it before it exists
 Plan = tuple[Node, ...]
 Plans = Mapping[str, Plan]
 """Plans by RPC name: `RunPodSandbox`. An RPC without a plan does its work without spans and without delay."""
@@ -113,8 +140,12 @@ def nodes(plan: Plan) -> Iterator[Node]:
     """Yield every node of a plan, outer ones first, in the order they are met."""
     for node in plan:
         yield node
-        if isinstance(node, SpanOf | When | Each):
-            yield from nodes(node.body)
+        match node:
+            case SpanOf(body=body) | When(_, body) | Each(_, body):
+                yield from nodes(body)
+            case Attempt(first, second) | Beside(first, second):
+                yield from nodes(first)
+                yield from nodes(second)
 
 
 def without_spans(plan: Plan) -> Plan:
@@ -141,6 +172,10 @@ def _without_spans(plan: Iterable[Node]) -> Iterator[Node]:
                 yield When(condition, without_spans(body))
             case Each(group, body):
                 yield Each(group, without_spans(body))
+            case Attempt(body, otherwise):
+                yield Attempt(without_spans(body), without_spans(otherwise))
+            case Beside(body, beside):
+                yield Beside(without_spans(body), without_spans(beside))
             case Spend() | Do():
                 yield node
             case Note() | Mark():

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.behaviour.plan import Scalar
 from runtime_stub.machine import Machine
 from runtime_stub.services.answers import Chunks
 from runtime_stub.services.performer import Performer
@@ -74,7 +75,8 @@ class ImageHandlers:
             if (present := machine.images.find(image.id)) is not None:  # nobody else was quicker
                 machine.apply(machine.images.remove(present))
 
-        await self._performer.perform("RemoveImage", Scene(facts={"id": image.id}, steps={"commit": commit}))
+        facts: dict[str, Scalar] = {"id": image.id, "asked": request.image.image}
+        await self._performer.perform("RemoveImage", Scene(facts=facts, steps={"commit": commit}))
         return pb.RemoveImageResponse()
 
     def image_fs_info(self, request: pb.ImageFsInfoRequest) -> pb.ImageFsInfoResponse:

@@ -7,7 +7,7 @@ hence last as long as the model says, children add up to their parents, and the 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 
 from opentelemetry import trace
@@ -16,7 +16,24 @@ from opentelemetry.util.types import AttributeValue
 
 from kubeletsim.base.timing import Clock
 from runtime_stub.behaviour.latency import LatencyModel
-from runtime_stub.behaviour.plan import Attributes, Do, Each, Fact, Mark, Note, Plan, Plans, Scope, SpanOf, Spend, When
+from runtime_stub.behaviour.plan import (
+    Attempt,
+    Attributes,
+    Beside,
+    Do,
+    Each,
+    Fact,
+    Kind,
+    Mark,
+    Note,
+    Plan,
+    Plans,
+    Scope,
+    SpanOf,
+    Spend,
+    Text,
+    When,
+)
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.refusals import Refusal
 
@@ -25,6 +42,8 @@ _RESOLUTION_SECONDS = 0.001
 """The shortest wait that an event loop does well."""
 _MAX_LAG_SECONDS = 0.002
 """If the clock is this far ahead of the pace, the process is busy, and the span that is open must show it."""
+_BESIDE_SECONDS = 0.00002
+"""How much later something begins that runs beside something else: as long as a goroutine needs to be scheduled."""
 
 
 class Performer:
@@ -62,7 +81,7 @@ class Performer:
         """Carry out the plan of an RPC; the current span is taken for the call's SERVER span.
 
         Raises:
-            Refusal: a step refused; open spans are marked as failed.
+            Refusal: a step refused; open spans that show such things are marked as failed.
         """
         call = _Call(self, trace.get_current_span(), _Pace(self._clock, enabled=self._latency.enabled))
         try:
@@ -93,13 +112,31 @@ class Performer:
                             await self._play(body, member, call, parent)
                         finally:
                             member.clean_up()
+                case Attempt(body, otherwise):
+                    try:
+                        await self._play(body, scene, call, parent)
+                    except Refusal:
+                        await self._play(otherwise, scene, call, parent)
+                        raise
+                case Beside():
+                    await self._play_beside(node, scene, call, parent)
                 case Note(attributes):
                     call.server_span.set_attributes(self._values(attributes, scene))
-                case Mark(event, attributes, duration):
-                    values = self._values(attributes, scene)
-                    if duration:
-                        values[duration] = go_duration(call.pace.elapsed)
-                    parent.add_event(event, values, call.pace.stamp())
+                case Mark() if call.recording:
+                    values = self._values(node.attributes, scene)
+                    if node.duration:
+                        values[node.duration] = go_duration(call.pace.elapsed)
+                    parent.add_event(self._text(node.event, scene), values, call.pace.stamp())
+
+    async def _play_beside(self, node: Beside, scene: Scene, call: "_Call", parent: Span) -> None:
+        pace = call.pace.beside()
+        try:
+            await self._play(node.body, scene, call, parent)
+        except Refusal:
+            await self._play(node.beside, scene, replace(call, pace=pace), parent)
+            raise
+        await self._play(node.beside, scene, replace(call, pace=pace), parent)
+        call.pace.join(pace)
 
     async def _play_span(self, node: SpanOf, scene: Scene, call: "_Call", parent: Span) -> None:
         if not call.recording:
@@ -115,11 +152,15 @@ class Performer:
         )
         try:
             await self._play(node.body, scene, call, span)
+            if node.error:
+                span.set_status(StatusCode.ERROR, node.error)
         except Refusal as refusal:
-            _fail(span, str(refusal.facts.get("cause", refusal.reason.value)), call.pace.stamp())
+            if node.fails:
+                _fail(span, str(refusal.facts.get("cause", refusal.reason.value)), call.pace.stamp())
             raise
         except asyncio.CancelledError:
-            _fail(span, "context canceled", call.pace.stamp())
+            if node.kind is Kind.CLIENT:  # only a call that goes elsewhere notices that nobody waits for it
+                _fail(span, "context canceled", call.pace.stamp())
             raise
         finally:
             if len(known) < len(node.attributes):  # a step has found out about the rest
@@ -130,10 +171,19 @@ class Performer:
         """Return the attributes whose facts are known."""
         values: dict[str, AttributeValue] = {}
         for key, value in attributes:
-            known = scene.facts.get(value.name, self._facts.get(value.name)) if isinstance(value, Fact) else value
+            match value:
+                case Fact(name):
+                    known = scene.facts.get(name, self._facts.get(name))
+                case Text():
+                    known = self._text(value, scene)
+                case _:
+                    known = value
             if known is not None:
                 values[key] = known
         return values
+
+    def _text(self, text: str | Text, scene: Scene) -> str:
+        return text if isinstance(text, str) else text.template.format_map({**self._facts, **scene.facts})
 
     def _tracer(self, scope: Scope) -> Tracer:
         tracer = self._tracers.get(scope)
@@ -145,39 +195,52 @@ class Performer:
 class _Pace:
     """The time of one call."""
 
-    def __init__(self, clock: Clock, *, enabled: bool) -> None:
+    def __init__(self, clock: Clock, *, enabled: bool, began: float | None = None, at: float | None = None) -> None:
         self._clock = clock
         self._enabled = enabled
-        self._began = self._at = clock.now()
+        self._began = clock.now() if began is None else began
+        self.at = self._began if at is None else at
+        """The moment that has been told up to."""
+        self._in_the_past = at is not None
+        """Whether it tells of a time that is over, as what runs beside something else does at first."""
+
+    def beside(self) -> "_Pace":
+        """Return the pace of something that begins now and is told later."""
+        return _Pace(self._clock, enabled=self._enabled, began=self._began, at=self.at + _BESIDE_SECONDS)
+
+    def join(self, other: "_Pace") -> None:
+        """Go on when both are done."""
+        self.at = max(self.at, other.at)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the call began, as far as a wall clock can be trusted: to the microsecond."""
-        return round(max(self._at, self._clock.now()) - self._began, 6)
+        return round(max(self.at, self._clock.now()) - self._began, 6)
 
     async def spend(self, seconds: float) -> None:
         """Let time pass."""
         if not seconds:
             return
-        self._at += seconds
-        if (ahead := self._at - self._clock.now()) > _RESOLUTION_SECONDS:
+        self.at += seconds
+        if (ahead := self.at - self._clock.now()) > _RESOLUTION_SECONDS:
             await asyncio.sleep(ahead)
-        if self._clock.now() - self._at > _MAX_LAG_SECONDS:
+        if not self._in_the_past and self._clock.now() - self.at > _MAX_LAG_SECONDS:
             self.catch_up()
 
     def catch_up(self) -> None:
         """Come up to the clock after something that took its own time."""
-        self._at = max(self._at, self._clock.now())
+        self.at = max(self.at, self._clock.now())
+        self._in_the_past = False
 
     def stamp(self) -> int:
         """Return the moment in Unix nanoseconds."""
         if not self._enabled:
             self.catch_up()
-        return int(self._at * 1e9)
+        return int(self.at * 1e9)
 
     async def settle(self) -> None:
         """Wait until the clock has come up: the SERVER span must not end before its children."""
-        if (ahead := self._at - self._clock.now()) > 0:
+        if (ahead := self.at - self._clock.now()) > 0:
             await asyncio.sleep(ahead)
 
 

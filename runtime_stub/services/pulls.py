@@ -64,7 +64,7 @@ class Puller:
         except InvalidReference as error:
             raise Refusal(Reason.IMAGE_REFERENCE_INVALID, image=text, cause=str(error)) from error
         content, id_ = self._content(reference), self.id_of(reference)
-        scene = Scene(facts=_facts(reference, content))
+        scene = Scene(facts={**_facts(reference, content), "asked": text, "image_id": id_})
 
         def resolve() -> None:
             if not resolves(reference):

@@ -132,6 +132,7 @@ class Sandboxes:
         facts = {
             **_facts(id_, created_at=created_at, pid=pid, image=self._sandbox_image),
             "name": name,
+            "metadata": _metadata(config.metadata),
             "handler": handler,
             "netns": f"/var/run/netns/cni-{UUID(id_[:32])}",
         }
@@ -212,3 +213,9 @@ def _facts(id_: str, *, created_at: int, pid: int, image: str) -> dict[str, str 
         "pid_text": str(pid),
         "image": image,
     }
+
+
+def _metadata(metadata: pb.PodSandboxMetadata) -> str:
+    """Return a pod's metadata as containerd's log prints them."""
+    attempt = f"  attempt:{metadata.attempt}" if metadata.attempt else ""
+    return f'name:"{metadata.name}"  uid:"{metadata.uid}"  namespace:"{metadata.namespace}"{attempt}'

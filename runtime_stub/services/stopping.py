@@ -20,7 +20,14 @@ def container_facts(container: Container) -> dict[str, Scalar]:
         "sandbox_id": container.sandbox_id,
         "pid": container.pid,
         "image": container.image_name,
+        "metadata": _metadata(container.config),
     }
+
+
+def _metadata(config: pb.ContainerConfig) -> str:
+    """Return a container's name and attempt as containerd's log prints them."""
+    attempt = f"  attempt:{config.metadata.attempt}" if config.metadata.attempt else ""
+    return f'name:"{config.metadata.name}"{attempt}'
 
 
 def is_running(machine: Machine, id_: str) -> bool:
@@ -43,10 +50,17 @@ def stopping_scene(machine: Machine, container: Container, *, timeout_seconds: f
     async def await_exit() -> None:
         await machine.processes.exited(id_)
 
+    asked = signal.strsignal(stop_signal(container.config)) or ""
     return Scene(
-        facts=container_facts(container),
+        facts={
+            **container_facts(container),
+            "timeout": int(timeout_seconds),
+            "signal": asked.lower(),
+            "state": container.state.name,
+        },
         conditions={
             "running": lambda: is_running(machine, id_),
+            "ended": lambda: not is_running(machine, id_),
             "graceful": lambda: timeout_seconds > 0,
             "unsignalled": lambda: id_ not in machine.signalled,
         },

@@ -127,6 +127,15 @@ def uses_host_network(config: pb.PodSandboxConfig) -> bool:
     return bool(config.linux.security_context.namespace_options.network == pb.NODE)
 
 
+def shares_pid_namespace(config: pb.ContainerConfig) -> bool:
+    """Tell whether a container asks for its pod's PID namespace, where the sandbox's process is the init.
+
+    Without any options it is taken to have its own, although containerd reads an absent mode as POD.
+    """
+    context = config.linux.security_context
+    return context.HasField("namespace_options") and context.namespace_options.pid == pb.POD
+
+
 def exit_reason(exit_code: int) -> str:
     """Return containerd's reason of an exit that has no reason of its own."""
     return "Completed" if exit_code == 0 else "Error"

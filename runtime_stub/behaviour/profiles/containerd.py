@@ -8,10 +8,11 @@ that containerd does in less than a tenth of a millisecond have no entry: the st
 from collections.abc import Mapping
 
 from runtime_stub.behaviour.latency import Latency
-from runtime_stub.behaviour.plan import Do, Each, Fact, Mark, Note, Plan, Plans, Spend, When
+from runtime_stub.behaviour.plan import Attributes, Beside, Do, Each, Fact, Mark, Note, Plan, Plans, Spend, When
 from runtime_stub.behaviour.profiles.containerd_spans import (
     CONTAINER,
     LAYER,
+    NAMESPACE,
     SANDBOX,
     SANDBOX_TIMES,
     delete_container,
@@ -19,6 +20,7 @@ from runtime_stub.behaviour.profiles.containerd_spans import (
     http,
     inner,
     kill,
+    log,
     new_container,
     new_task,
     start_task,
@@ -81,18 +83,34 @@ _PULL: Plan = (
     Mark("Pull and unpack image complete"),
 )
 
-_STOP: Plan = (
+_PROCESS: Attributes = (("process.id", Fact("exec_id")), ("process.task.id", Fact("id")))
+
+_STOP_RUNNING: Plan = (
+    task("State", "task.state"),
+    When(
+        "graceful",
+        (
+            When("unsignalled", (log('Stop container "{id}" with signal {signal}'), kill("terminate"))),
+            Do("await grace"),
+        ),
+    ),
     When(
         "running",
         (
-            task("State", "task.state"),
-            When("graceful", (When("unsignalled", (kill("terminate"),)), Do("await grace"))),
-            When(
-                "running",
-                (kill("kill"), Do("await exit"), Mark("container stopped", CONTAINER, "container.stop.duration")),
-            ),
+            log('Kill container "{id}"'),
+            kill("kill"),
+            Do("await exit"),
+            Mark("container stopped", CONTAINER, "container.stop.duration"),
         ),
     ),
+)
+
+_STOP: Plan = (
+    When(
+        "ended",
+        (log('Container to stop "{id}" must be in running or unknown state, current state "CONTAINER_{state}"'),),
+    ),
+    When("running", _STOP_RUNNING),
 )
 
 _STOP_SANDBOX: Plan = (
@@ -113,12 +131,13 @@ _STOP_SANDBOX: Plan = (
             Mark("finished pod network teardown", (), "network.teardown.duration"),
         ),
     ),
+    log('TearDown network for sandbox "{id}" successfully'),
     Spend("sandbox.clean_up"),
 )
 
 _REMOVE: Plan = (
     Note(CONTAINER),
-    *_STOP,
+    When("running", _STOP_RUNNING),
     Do("claim"),
     Spend("container.remove"),
     delete_container(),
@@ -128,6 +147,7 @@ _REMOVE: Plan = (
 
 PLANS: Plans = {
     "RunPodSandbox": (
+        log("RunPodSandbox for {metadata}"),
         inner(
             "cri.sandbox.run",
             store("sandbox", "Create", "store.sandbox_create", SANDBOX_TIMES),
@@ -135,15 +155,17 @@ PLANS: Plans = {
             Each("sandbox image", _PULL),
             Spend("sandbox.prepare"),
             new_container("sandbox.container"),
-            new_task("sandbox.shim", "sandbox.task_create", "sandbox.task_connect"),
+            new_task("sandbox.shim", "sandbox.task_create", "sandbox.task_connect", shim=(("namespace", NAMESPACE),)),
             start_task("sandbox.task_start"),
             _UPDATE_SANDBOX,
             Do("commit"),
             attributes=(*SANDBOX, ("sandbox.name", Fact("name"))),
         ),
         Spend("sandbox.answer"),
+        log('RunPodSandbox for {metadata} returns sandbox id "{id}"'),
     ),
     "CreateContainer": (
+        log('CreateContainer within sandbox "{sandbox_id}" for container {metadata}'),
         Note((("sandbox.id", Fact("sandbox_id")), ("sandbox.pid", Fact("sandbox_pid_text")))),
         Note((("container.id", Fact("id")), ("container.name", Fact("name")))),
         Spend("container.prepare"),
@@ -152,8 +174,10 @@ PLANS: Plans = {
         Spend("container.store"),
         Do("commit"),
         Mark("container created", (), "container.create.duration"),
+        log('CreateContainer within sandbox "{sandbox_id}" for {metadata} returns container id "{id}"'),
     ),
     "StartContainer": (
+        log('StartContainer for "{id}"'),
         Note((("container.id", Fact("id")), ("sandbox.id", Fact("sandbox_id")))),
         Spend("start.prepare"),
         new_task("start.loggers", "start.task_create", "start.task_connect", Do("execute")),
@@ -161,18 +185,36 @@ PLANS: Plans = {
         Do("commit"),
         Spend("start.finish"),
         Mark("container started", (), "container.start.duration"),
+        log('StartContainer for "{id}" returns successfully'),
     ),
-    "StopContainer": (Note(CONTAINER), *_STOP),
-    "StopPodSandbox": _STOP_SANDBOX,
-    "RemoveContainer": _REMOVE,
+    "StopContainer": (
+        log('StopContainer for "{id}" with timeout {timeout} (s)'),
+        Note(CONTAINER),
+        *_STOP,
+        log('StopContainer for "{id}" returns successfully'),
+    ),
+    "StopPodSandbox": (
+        log('StopPodSandbox for "{id}"'),
+        *_STOP_SANDBOX,
+        log('StopPodSandbox for "{id}" returns successfully'),
+    ),
+    "RemoveContainer": (
+        log('RemoveContainer for "{id}"'),
+        *_REMOVE,
+        log('RemoveContainer for "{id}" returns successfully'),
+    ),
     "RemovePodSandbox": (
+        log('RemovePodSandbox for "{id}"'),
+        log('Forcibly stopping sandbox "{id}"'),
         *_STOP_SANDBOX,
         Each("containers", _REMOVE),
         Spend("sandbox.remove"),
         delete_container(),  # the pause container, whose id is the sandbox's
         store("sandbox", "Delete", "store.sandbox_delete"),
         Do("commit"),
+        log("Ensure that sandbox {id} in task-service has been cleanup successfully"),
         Mark("pod sandbox removed", (), "sandbox.remove.duration"),
+        log('RemovePodSandbox "{id}" returns successfully'),
     ),
     "ExecSync": (
         Note(CONTAINER),
@@ -180,24 +222,26 @@ PLANS: Plans = {
         inner(
             "client.task.Exec",
             task("Exec", "exec.create"),
-            attributes=(("task.id", Fact("id")), ("task.exec.id", Fact("exec_id"))),
+            attributes=(("task.id", Fact("id")), ("namespace", NAMESPACE), ("task.exec.id", Fact("exec_id"))),
         ),
-        inner(
-            "process.Start",
-            task("State", "task.state"),
-            task("Start", "exec.start", Do("start")),
-            task("State", "task.state"),
-            attributes=(
-                ("process.id", Fact("exec_id")),
-                ("process.task.id", Fact("id")),
-                ("process.pid", Fact("exec_pid")),
+        Beside(
+            (
+                inner(
+                    "process.Start",
+                    task("State", "task.state"),
+                    task("Start", "exec.start", Do("start")),
+                    task("State", "task.state"),
+                    attributes=(*_PROCESS, ("process.pid", Fact("exec_pid"))),
+                ),
             ),
-        ),
-        inner(
-            "process.Wait",
-            task("State", "task.state"),
-            task("Wait", "exec.exit", Do("wait")),
-            attributes=(("process.id", Fact("exec_id")), ("process.task.id", Fact("id"))),
+            (
+                inner(
+                    "process.Wait",
+                    task("State", "task.state"),
+                    task("Wait", "", Do("wait"), Spend("exec.exit")),
+                    attributes=_PROCESS,
+                ),
+            ),
         ),
         When(
             "timed out",
@@ -205,12 +249,8 @@ PLANS: Plans = {
                 inner(
                     "process.Kill",
                     task("State", "task.state"),
-                    task("Kill", "task.kill"),
-                    attributes=(
-                        ("process.id", Fact("exec_id")),
-                        ("process.pid", Fact("exec_pid")),
-                        ("process.task.id", Fact("id")),
-                    ),
+                    task("Kill", "exec.kill"),
+                    attributes=(*_PROCESS, ("process.pid", Fact("exec_pid"))),
                 ),
                 Do("time out"),
             ),
@@ -221,8 +261,18 @@ PLANS: Plans = {
         When("running", (task("State", "task.state"), inner("task.Update", task("Update", "task.update")))),
         Do("commit"),
     ),
-    "PullImage": _PULL,
-    "RemoveImage": (Note((("image.id", Fact("id")),)), Spend("image.remove"), Do("commit")),
+    "PullImage": (
+        log('PullImage "{asked}"'),
+        *_PULL,
+        log('PullImage "{asked}" returns image reference "{image_id}"'),
+    ),
+    "RemoveImage": (
+        log('RemoveImage "{asked}"'),
+        Note((("image.id", Fact("id")),)),
+        Spend("image.remove"),
+        Do("commit"),
+        log('RemoveImage "{asked}" returns successfully'),
+    ),
     "ContainerStats": (task("Stats", "task.stats"),),
     "ListContainerStats": (Each("containers", (task("Stats", "task.stats"),)),),
 }
@@ -264,9 +314,12 @@ LATENCIES: Mapping[str, Latency] = {
         "task.exit": 36.0,
         "task.stats": 1.2,
         "task.update": 7.0,
+        "task.delete": 0.31,
+        "task.shutdown": 0.09,
         "exec.create": 1.2,
         "exec.start": 31.0,
         "exec.exit": 2.0,
+        "exec.kill": 0.24,
         "pull.prepare": 4.9,
         "pull.resolve": 1.1,
         "pull.fetch_descriptor": 3.0,

@@ -1,15 +1,18 @@
 """This module is the vocabulary of containerd's traces: its scopes, and the spans that several calls have in common."""
 
-from runtime_stub.behaviour.plan import Attributes, Do, Fact, Kind, Mark, Node, Scope, SpanOf, Spend
+from runtime_stub.behaviour.plan import Attempt, Attributes, Do, Fact, Kind, Mark, Node, Scope, SpanOf, Spend, Text
 
 SDK = Scope("go.opentelemetry.io/otel/sdk/tracer")
 TTRPC = Scope("github.com/containerd/otelttrpc", "0.0.0")
 HTTP = Scope("go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "0.67.0")
 NAMESPACE = "k8s.io"
+UNKNOWN = 2
+"""The gRPC code of errors without a class, as a number."""
 
 SANDBOX: Attributes = (("namespace", NAMESPACE), ("sandbox.id", Fact("sandbox_id")))
 SANDBOX_TIMES: Attributes = (("sandbox.CreatedAt", Fact("created_at")),)
 CONTAINER: Attributes = (("container.id", Fact("id")),)
+CONTAINER_ID: Attributes = (("id", Fact("id")),)
 CONTAINER_TIMES: Attributes = (
     ("container.createdAt", Fact("created_at")),
     ("container.updatedAt", Fact("created_at")),
@@ -26,16 +29,22 @@ def inner(name: str, *body: Node, attributes: Attributes = ()) -> SpanOf:
     return SpanOf(name, SDK, Kind.INTERNAL, attributes, body)
 
 
-def task(method: str, latency: str, *body: Node) -> SpanOf:
-    """Return the call of a shim: a ttrpc CLIENT span."""
+def log(template: str, **attributes: str) -> Mark:
+    """Return a line of containerd's log, which is an event of the open span as well; without a level, of level info."""
+    return Mark(Text(template), tuple({"level": "info", **attributes}.items()))
+
+
+def task(method: str, latency: str, *body: Node, error: str = "") -> SpanOf:
+    """Return the call of a shim: a ttrpc CLIENT span. What runc refuses is no error of the call's."""
     service = "containerd.task.v3.Task"
     attributes: Attributes = (
         ("rpc.system", "ttrpc"),
         ("rpc.service", service),
         ("rpc.method", method),
-        ("rpc.ttrpc.status_code", 0),
+        ("rpc.ttrpc.status_code", UNKNOWN if error else 0),
     )
-    return SpanOf(f"{service}/{method}", TTRPC, Kind.CLIENT, attributes, (Spend(latency), *body))
+    spent = (Spend(latency),) if latency else ()
+    return SpanOf(f"{service}/{method}", TTRPC, Kind.CLIENT, attributes, (*spent, *body), error=error)
 
 
 def http(method: str, url: str, *body: Node) -> SpanOf:
@@ -48,13 +57,14 @@ def http(method: str, url: str, *body: Node) -> SpanOf:
         ("network.protocol.version", "2"),
         ("http.response.status_code", Fact("http_status")),
     )
-    return SpanOf("remotes.docker.resolver.HTTPRequest", HTTP, Kind.CLIENT, attributes, body)
+    return SpanOf("remotes.docker.resolver.HTTPRequest", HTTP, Kind.CLIENT, attributes, body, fails=True)
 
 
 def kill(step: str) -> SpanOf:
     """Return the sending of a signal to a task's main process, which the handler's step delivers."""
     attributes: Attributes = (
         ("task.id", Fact("id")),
+        ("namespace", NAMESPACE),
         ("task.pid", Fact("pid")),
         ("task.exec.id", ""),
         ("task.exec.killall", False),
@@ -86,18 +96,29 @@ def new_container(latency: str) -> SpanOf:
     )
 
 
-def new_task(prepare: str, create: str, connect: str, *steps: Node) -> SpanOf:
-    """Return the making of a task: its shim started, runc's create run."""
+def new_task(prepare: str, create: str, connect: str, *steps: Node, shim: Attributes = ()) -> SpanOf:
+    """Return the making of a task: its shim connected to, runc's create run; what runc refuses is cleaned up after.
+
+    `shim` is what the log says of a shim that was started just now.
+    """
     attributes: Attributes = (
         ("task.container.id", Fact("id")),
         ("task.runtime.name", Fact("runtime_type")),
-        ("task.request.options", Fact("runtime_options")),
+        ("task.request.options", "<nil>"),
+    )
+    address = Text("unix:///run/containerd/s/{sandbox_id}")
+    connected: Attributes = (("address", address), ("protocol", "ttrpc"), ("version", "3"), ("level", "info"), *shim)
+    cleanup = (
+        task("Delete", "task.delete"),
+        task("Shutdown", "task.shutdown"),
+        Mark("failed to delete task", (*CONTAINER_ID, ("error", "{}"), ("level", "error"))),
+        task("Shutdown", "task.shutdown", error="ttrpc: closed"),
     )
     return inner(
         "container.NewTask",
         Spend(prepare),
-        Mark("connecting to shim", (("id", Fact("id")),)),
-        task("Create", create, *steps),
+        Mark(Text("connecting to shim {id}"), connected),
+        Attempt((task("Create", create, *steps),), cleanup),
         task("Connect", connect),
         Mark("task created", (("task.process.id", Fact("pid")),)),
         attributes=attributes,

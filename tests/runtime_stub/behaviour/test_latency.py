@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime_stub.behaviour.latency import Latency, LatencyModel
-from runtime_stub.behaviour.plan import Each, Plan, SpanOf, Spend, When
+from runtime_stub.behaviour.plan import Attempt, Each, Plan, SpanOf, Spend, When
 from runtime_stub.behaviour.profiles import PROFILES
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -42,6 +42,8 @@ def total_ms(plan: Plan, conditions: Mapping[str, bool]) -> float:
             case SpanOf():
                 total += total_ms(node.body, conditions)
             case When(condition, body) if conditions.get(condition):
+                total += total_ms(body, conditions)
+            case Attempt(body, _):
                 total += total_ms(body, conditions)
             case Each():
                 pass

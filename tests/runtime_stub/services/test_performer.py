@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from opentelemetry import trace
@@ -11,7 +12,23 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from kubeletsim.base.timing import LoopClock
 from runtime_stub.behaviour.latency import Latency, LatencyModel
-from runtime_stub.behaviour.plan import Do, Each, Fact, Kind, Mark, Node, Note, Plan, Scope, SpanOf, Spend, When
+from runtime_stub.behaviour.plan import (
+    Attempt,
+    Beside,
+    Do,
+    Each,
+    Fact,
+    Kind,
+    Mark,
+    Node,
+    Note,
+    Plan,
+    Scope,
+    SpanOf,
+    Spend,
+    Text,
+    When,
+)
 from runtime_stub.services.performer import Performer, go_duration
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.refusals import Reason, Refusal
@@ -147,26 +164,82 @@ async def test_notes_go_to_the_calls_span_and_marks_to_the_open_one(stage: Stage
     assert (event.name, dict(event.attributes or {})) == ("done", {"took": "50ms"})
 
 
-async def test_a_refusal_fails_the_open_spans_and_cleans_up(stage: Stage) -> None:
+def refusing(stage: Stage) -> Scene:
     def refuse() -> None:
         raise Refusal(Reason.START_FAILED, cause="no such file")
 
     scene = stage.scene()
-    scene.steps = {"refuse": refuse}
+    scene.steps = {**scene.steps, "refuse": refuse}
+    return scene
+
+
+async def test_a_refusal_fails_the_open_spans_that_show_such_things_and_cleans_up(stage: Stage) -> None:
+    showing = replace(inner("y", Do("refuse")), fails=True)
     with pytest.raises(Refusal):
-        await stage.perform((inner("before"), inner("x", inner("y", Do("refuse")))), scene)
+        await stage.perform((inner("before"), inner("x", showing)), refusing(stage))
 
     errors = {one.name: one.status.description for one in stage.exporter.get_finished_spans()}
-    assert errors == {"before": None, "y": "no such file", "x": "no such file", "Call": None}
+    assert errors == {"before": None, "y": "no such file", "x": None, "Call": None}
     assert stage.did == ["clean"]
 
 
-async def test_a_call_whose_caller_leaves_ends_its_spans_and_cleans_up(stage: Stage) -> None:
+async def test_a_span_may_show_an_error_that_is_none_of_the_calls(stage: Stage) -> None:
+    await stage.perform((replace(inner("x"), error="ttrpc: closed"), Do("a")))
+
+    assert stage.span("x").status.description == "ttrpc: closed"
+    assert stage.did == ["a", "clean"]
+
+
+async def test_what_was_begun_in_vain_is_cleaned_up_before_the_refusal_goes_on(stage: Stage) -> None:
+    with pytest.raises(Refusal):
+        await stage.perform((Attempt((Do("a"), Do("refuse")), (Do("b"),)), Do("c")), refusing(stage))
+    await stage.perform((Attempt((Do("a"),), (Do("b"),)), Do("c")))
+
+    assert stage.did == ["a", "b", "clean", "a", "c", "clean"]
+
+
+async def test_what_is_done_beside_something_begins_with_it(stage: Stage, looptime: float) -> None:
+    scene = Scene(steps={"wait": lambda: asyncio.sleep(1)})
+    await stage.perform((Beside((inner("x", Spend("long")),), (inner("y", Spend("short"), Do("wait")),)),), scene)
+
+    x, y = stage.span("x"), stage.span("y")
+    assert 0 < (y.start_time or 0) - (x.start_time or 0) < 100_000
+    assert (milliseconds(x), milliseconds(y)) == (pytest.approx(50, abs=0.1), pytest.approx(1050, abs=0.1))
+    assert float(looptime) == pytest.approx(1.05, abs=0.001)
+
+
+async def test_what_ends_early_beside_something_holds_nothing_up(stage: Stage, looptime: float) -> None:
+    await stage.perform((Beside((Spend("long"),), (inner("y", Spend("short")),)),))
+
+    assert milliseconds(stage.span("y")) == pytest.approx(0.4, abs=0.001)
+    assert float(looptime) == pytest.approx(0.05, abs=1e-4)
+
+
+async def test_a_refusal_ends_what_is_done_beside_it(stage: Stage) -> None:
+    with pytest.raises(Refusal):
+        await stage.perform((Beside((Spend("long"), Do("refuse")), (inner("y", Do("a")),)),), refusing(stage))
+
+    assert stage.span("y")
+    assert stage.did == ["a", "clean"]
+
+
+async def test_texts_have_the_facts_in_them(stage: Stage) -> None:
+    line = Mark(Text('made "{known}", {always}'), (("address", Text("unix://{known}")),))
+    await stage.perform((inner("x", line),), stage.scene(known="it"))
+
+    (event,) = stage.span("x").events
+    assert (event.name, dict(event.attributes or {})) == ('made "it", there', {"address": "unix://it"})
+
+
+@pytest.mark.parametrize(("kind", "status"), [(Kind.CLIENT, "context canceled"), (Kind.INTERNAL, None)])
+async def test_a_call_whose_caller_leaves_ends_its_spans_and_cleans_up(
+    stage: Stage, kind: Kind, status: str | None
+) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await stage.perform((inner("x", Spend("long"), Do("a")),))
+            await stage.perform((replace(inner("x", Spend("long"), Do("a")), kind=kind),))
 
-    assert stage.span("x").status.description == "context canceled"
+    assert stage.span("x").status.description == status
     assert stage.did == ["clean"]
 
 

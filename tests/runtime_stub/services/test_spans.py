@@ -172,8 +172,27 @@ async def test_attributes_of_the_call_are_on_its_server_span(lab: Bench) -> None
     assert create.attributes["container.image.ref"] == "docker.io/library/busybox:1.35"
     assert create.attributes["sandbox.id"] == run.attributes["sandbox.id"]
     assert run.attributes["namespace"] == "k8s.io"
-    (event,) = create.events
-    assert (event.name, list(event.attributes or ())) == ("container created", ["container.create.duration"])
+    assert [list(event.attributes or ()) for event in create.events] == [
+        ["level"],
+        ["container.create.duration"],
+        ["level"],
+    ]
+
+
+async def test_lines_of_containerds_log_are_events_of_the_call(lab: Bench) -> None:
+    await live_and_die(lab)
+
+    id_ = (by_name(lab.finished(), "StartContainer").attributes or {})["container.id"]
+    assert [event.name for event in by_name(lab.finished(), "StopContainer").events] == [
+        f'StopContainer for "{id_}" with timeout 2 (s)',
+        f'Stop container "{id_}" with signal terminated',
+        f'Kill container "{id_}"',
+        "container stopped",
+        f'StopContainer for "{id_}" returns successfully',
+    ]
+    assert by_name(lab.finished(), "RunPodSandbox").events[0].name == (
+        'RunPodSandbox for name:"web"  uid:"uid-web"  namespace:"default"'
+    )
 
 
 async def test_scopes_tell_who_made_a_span(lab: Bench) -> None:
@@ -196,14 +215,31 @@ async def test_a_graceful_end_needs_one_kill(lab: Bench) -> None:
     assert [child[0] for child in tree] == ["containerd.task.v3.Task/State", "client.task.Kill"]
 
 
-async def test_a_failed_start_fails_the_task_that_was_to_be_made(lab: Bench) -> None:
+async def test_in_the_pods_pid_namespace_a_container_is_no_init_and_heeds_signals(lab: Bench) -> None:
+    sandbox_id = await lab.client.run_sandbox()
+    config = lab.client.container("/bin/sleep", "10000")
+    config.linux.security_context.namespace_options.pid = pb.POD
+    id_ = await lab.client.create(sandbox_id, config)
+    await lab.client.start(id_)
+    await lab.client.runtime.StopContainer(pb.StopContainerRequest(container_id=id_, timeout=30))
+
+    (tree,) = observed(lab.finished(), "StopContainer")
+    assert [child[0] for child in tree] == ["containerd.task.v3.Task/State", "client.task.Kill"]
+    assert (await lab.client.status(id_)).exit_code == 143
+
+
+async def test_a_failed_start_cleans_up_the_task_that_was_to_be_made(lab: Bench) -> None:
     with pytest.raises(Refusal):
         await lab.client.run("/nosuch")
 
     ((name, _, error, children),) = observed(lab.finished(), "StartContainer")[0]
-    text = 'exec: "/nosuch": stat /nosuch: no such file or directory'
-    assert (name, error) == ("container.NewTask", text)
-    assert [(child[0], child[2]) for child in children] == [("containerd.task.v3.Task/Create", text)]
+    assert (name, error) == ("container.NewTask", None)
+    assert [(child[0], child[2]) for child in children] == [
+        ("containerd.task.v3.Task/Create", None),
+        ("containerd.task.v3.Task/Delete", None),
+        ("containerd.task.v3.Task/Shutdown", None),
+        ("containerd.task.v3.Task/Shutdown", "ttrpc: closed"),
+    ]
 
 
 async def test_an_image_is_pulled_layer_by_layer(lab: Bench) -> None:
@@ -234,6 +270,29 @@ async def test_an_exec_shows_its_process(lab: Bench) -> None:
         "client.task.Exec",
         "process.Start",
         "process.Wait",
+    ]
+
+
+async def test_an_exec_is_waited_for_from_its_start(lab: Bench) -> None:
+    id_ = await lab.client.run("sleep", "100")
+    await lab.client.runtime.ExecSync(pb.ExecSyncRequest(container_id=id_, cmd=["sleep", "1"]))
+
+    start, wait = by_name(lab.finished(), "process.Start"), by_name(lab.finished(), "process.Wait")
+    assert start.start_time is not None
+    assert wait.start_time is not None
+    assert 0 <= wait.start_time - start.start_time < 1e6
+    assert milliseconds(wait) == pytest.approx(milliseconds(start) + 1000, abs=5)
+
+
+async def test_an_exec_that_cannot_start_is_waited_for_in_vain(lab: Bench) -> None:
+    id_ = await lab.client.run("sleep", "100")
+    with pytest.raises(Refusal):
+        await lab.client.runtime.ExecSync(pb.ExecSyncRequest(container_id=id_, cmd=["/nosuch"]))
+
+    (tree,) = observed(lab.finished(), "ExecSync")
+    assert [(child[0], child[2], [call[0].rpartition("/")[2] for call in child[3]]) for child in tree[2:]] == [
+        ("process.Start", None, ["State", "Start"]),
+        ("process.Wait", None, ["State", "Wait"]),
     ]
 
 
