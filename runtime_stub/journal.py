@@ -14,24 +14,18 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from google.protobuf.message import Message
-
-from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Record, Sandbox, SandboxState
 
 FILE_NAME = "state.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 R = TypeVar("R", Sandbox, Container, Image)
 
 _TABLES: dict[type[Record], str] = {Sandbox: "sandboxes", Container: "containers", Image: "images"}
 _DECODERS: dict[tuple[type[Record], str], Any] = {
-    (Sandbox, "config"): pb.PodSandboxConfig.FromString,
     (Sandbox, "state"): SandboxState,
     (Sandbox, "ips"): lambda text: tuple(json.loads(text)),
-    (Container, "config"): pb.ContainerConfig.FromString,
     (Container, "state"): ContainerState,
-    (Container, "resources"): pb.LinuxContainerResources.FromString,
     (Container, "groups"): lambda text: tuple(json.loads(text)),
     (Image, "tags"): lambda text: tuple(json.loads(text)),
     (Image, "digests"): lambda text: tuple(json.loads(text)),
@@ -137,8 +131,6 @@ def _row(record: Record) -> list[object]:
 
 def _column(value: object) -> object:
     match value:
-        case Message():
-            return value.SerializeToString()
         case tuple():
             return json.dumps(value)
         case IntEnum():

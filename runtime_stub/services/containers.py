@@ -39,8 +39,7 @@ class Containers:
         world, id_ = self._machine.world, self._machine.new_id()
         sandbox = world.find_sandbox(request.pod_sandbox_id, reason=Reason.SANDBOX_OF_CONTAINER_NOT_FOUND)
         _require_ready(sandbox, id_=sandbox.id)
-        config = pb.ContainerConfig()
-        config.CopyFrom(request.config)
+        config = request.config
         name = world.reserve_container(id_, sandbox, config)
         try:
             container = self._draft(id_, sandbox, config, request.sandbox_config.log_directory)
@@ -147,18 +146,16 @@ class Containers:
         identity = self._identity(id_, config, image)
         name, digest = image_names(image)
         directory = log_directory or sandbox.config.log_directory
-        resources = pb.LinuxContainerResources()
-        resources.CopyFrom(config.linux.resources)
         return Container(
             id=id_,
             sandbox_id=sandbox.id,
-            config=config,
+            wire_config=config.SerializeToString(),
             image_id=image.id,
             image_name=name,
             image_digest=digest,
             log_path=os.path.join(directory, config.log_path) if directory and config.log_path else "",  # noqa: PTH118
             created_at=self._machine.now(),
-            resources=resources,
+            wire_resources=config.linux.resources.SerializeToString(),
             uid=identity.uid,
             gid=identity.gid,
             groups=identity.groups,

@@ -49,8 +49,7 @@ class Sandboxes:
     async def run_pod_sandbox(self, request: pb.RunPodSandboxRequest) -> pb.RunPodSandboxResponse:
         """Make a sandbox and start it; answer when it is ready and, unless it uses the host's, has a network."""
         world, id_ = self._machine.world, self._machine.new_id()
-        config = pb.PodSandboxConfig()
-        config.CopyFrom(request.config)
+        config = request.config
         name = world.reserve_sandbox(id_, config)
         ips: list[str] = []
         try:
@@ -146,7 +145,12 @@ class Sandboxes:
 
         def commit() -> None:
             sandbox = Sandbox(
-                id=id_, config=config, runtime_handler=handler, created_at=created_at, pid=pid, ips=tuple(ips)
+                id=id_,
+                wire_config=config.SerializeToString(),
+                runtime_handler=handler,
+                created_at=created_at,
+                pid=pid,
+                ips=tuple(ips),
             )
             machine.apply(machine.world.add_sandbox(sandbox))
 

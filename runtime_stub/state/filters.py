@@ -20,7 +20,7 @@ def select_sandboxes(world: World, filter_: pb.PodSandboxFilter) -> Iterable[San
         sandboxes = (sandbox for sandbox in sandboxes if sandbox.state.value == wanted)
     if filter_.label_selector:
         labels = dict(filter_.label_selector)
-        sandboxes = (sandbox for sandbox in sandboxes if _matches(sandbox.config.labels, labels))
+        sandboxes = (sandbox for sandbox in sandboxes if _has_labels(sandbox, labels))
     return sandboxes
 
 
@@ -32,7 +32,7 @@ def select_containers(world: World, filter_: pb.ContainerFilter) -> Iterable[Con
         containers = (container for container in containers if container.state.value == wanted)
     if filter_.label_selector:
         labels = dict(filter_.label_selector)
-        containers = (container for container in containers if _matches(container.config.labels, labels))
+        containers = (container for container in containers if _has_labels(container, labels))
     return containers
 
 
@@ -40,14 +40,14 @@ def select_for_stats(world: World, filter_: pb.ContainerStatsFilter) -> Iterable
     """Return the containers that a ListContainerStats filter lets through, running or not."""
     containers = _containers(world, id_=filter_.id, sandbox_id=filter_.pod_sandbox_id)
     labels = dict(filter_.label_selector)
-    return (container for container in containers if _matches(container.config.labels, labels))
+    return (container for container in containers if _has_labels(container, labels))
 
 
 def select_sandboxes_for_stats(world: World, filter_: pb.PodSandboxStatsFilter) -> Iterable[Sandbox]:
     """Return the sandboxes that a ListPodSandboxStats filter lets through, ready or not."""
     sandboxes = _sandbox(world, filter_.id) if filter_.id else world.sandboxes()
     labels = dict(filter_.label_selector)
-    return (sandbox for sandbox in sandboxes if _matches(sandbox.config.labels, labels))
+    return (sandbox for sandbox in sandboxes if _has_labels(sandbox, labels))
 
 
 def _sandbox(world: World, id_: str) -> list[Sandbox]:
@@ -70,5 +70,9 @@ def _containers(world: World, *, id_: str, sandbox_id: str) -> Iterable[Containe
     return [found] if not sandbox_id or found in members else []
 
 
-def _matches(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+def _has_labels(record: Sandbox | Container, wanted: Mapping[str, str]) -> bool:
+    # A value that is nowhere in a configuration's wire form is no label of it; so few have to be decoded.
+    if not all(value.encode() in record.wire_config for value in wanted.values()):
+        return False
+    labels = record.config.labels if wanted else {}
     return all(labels.get(key) == value for key, value in wanted.items())

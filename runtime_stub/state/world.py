@@ -246,12 +246,11 @@ class World:
         container = self._containers[id_]
         if self._phases.get(id_) is Phase.REMOVING:
             raise Refusal(Reason.NOT_UPDATABLE, id=id_)
-        merged = pb.LinuxContainerResources()
-        merged.CopyFrom(container.resources)
+        merged = container.resources
         if resources.hugepage_limits:
             merged.ClearField("hugepage_limits")  # merging would append to the list
         merged.MergeFrom(resources)
-        return self._update(replace(container, resources=merged))
+        return self._update(replace(container, wire_resources=merged.SerializeToString()))
 
     # Inside
 

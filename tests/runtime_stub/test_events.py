@@ -11,7 +11,7 @@ from runtime_stub.state.refusals import Reason, Refusal
 from runtime_stub.state.world import World
 
 CONFIG = pb.PodSandboxConfig(metadata=pb.PodSandboxMetadata(name="web"))
-SANDBOX = Sandbox(id="s", config=CONFIG, created_at=1, pid=1)
+SANDBOX = Sandbox(id="s", wire_config=CONFIG.SerializeToString(), created_at=1, pid=1)
 EVENT = Event(type=EventType.STARTED, container_id="s", sandbox=SANDBOX)
 
 

@@ -12,7 +12,7 @@ from runtime_stub.state.records import Change, Container, ContainerState, Image,
 
 SANDBOX = Sandbox(
     id="s1",
-    config=pb.PodSandboxConfig(metadata=pb.PodSandboxMetadata(name="web"), labels={"a": "ü"}),
+    wire_config=pb.PodSandboxConfig(metadata=pb.PodSandboxMetadata(name="web"), labels={"a": "ü"}).SerializeToString(),
     runtime_handler="runc",
     state=SandboxState.NOTREADY,
     created_at=1_700_000_000_123_456_789,
@@ -22,7 +22,9 @@ SANDBOX = Sandbox(
 CONTAINER = Container(
     id="c1",
     sandbox_id="s1",
-    config=pb.ContainerConfig(metadata=pb.ContainerMetadata(name="app"), command=["sleep", "1"]),
+    wire_config=pb.ContainerConfig(
+        metadata=pb.ContainerMetadata(name="app"), command=["sleep", "1"]
+    ).SerializeToString(),
     image_id="sha256:1",
     image_name="busybox",
     image_digest="busybox@sha256:2",
@@ -35,7 +37,7 @@ CONTAINER = Container(
     reason="Error",
     message='say "x"\n',
     steps_done=2,
-    resources=pb.LinuxContainerResources(cpu_shares=5),
+    wire_resources=pb.LinuxContainerResources(cpu_shares=5).SerializeToString(),
 )
 IMAGE = Image(id="sha256:1", tags=("a:1",), digests=("a@sha256:2", "b@sha256:2"), size_bytes=1 << 40, pinned=True)
 

@@ -22,19 +22,23 @@ def a_world() -> World:
         metadata = pb.PodSandboxMetadata(name=f"p{n}", namespace="x", uid=f"u{n}")
         config = pb.PodSandboxConfig(metadata=metadata, labels={"pod": f"p{n}", "even": str(n % 2 == 0)})
         state = SandboxState.READY if n % 2 else SandboxState.NOTREADY
-        sandboxes.append(Sandbox(id=f"{n}aaa", config=config, state=state, created_at=n, pid=0))
+        sandboxes.append(
+            Sandbox(id=f"{n}aaa", wire_config=config.SerializeToString(), state=state, created_at=n, pid=0)
+        )
         for m in range(2):
             containers.append(
                 Container(
                     id=f"{n}{m}bb",
                     sandbox_id=f"{n}aaa",
-                    config=pb.ContainerConfig(metadata=pb.ContainerMetadata(name=f"c{m}"), labels={"name": f"c{m}"}),
+                    wire_config=pb.ContainerConfig(
+                        metadata=pb.ContainerMetadata(name=f"c{m}"), labels={"name": f"c{m}"}
+                    ).SerializeToString(),
                     image_id="i",
                     image_name="i",
                     image_digest="i",
                     created_at=m,
                     state=ContainerState.RUNNING if m else ContainerState.EXITED,
-                    resources=pb.LinuxContainerResources(),
+                    wire_resources=b"",
                 )
             )
     world.restore(sandboxes, containers)

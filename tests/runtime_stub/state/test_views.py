@@ -14,17 +14,24 @@ from runtime_stub.state.views import (
 POD = pb.PodSandboxConfig(
     metadata=pb.PodSandboxMetadata(name="web", namespace="default", uid="u"), labels={"a": "b"}, annotations={"c": "d"}
 )
-SANDBOX = Sandbox(id="s", config=POD, created_at=5, pid=1, ips=("10.0.0.2", "fd00::2"), runtime_handler="runc")
+SANDBOX = Sandbox(
+    id="s",
+    wire_config=POD.SerializeToString(),
+    created_at=5,
+    pid=1,
+    ips=("10.0.0.2", "fd00::2"),
+    runtime_handler="runc",
+)
 CONTAINER = Container(
     id="c",
     sandbox_id="s",
-    config=pb.ContainerConfig(
+    wire_config=pb.ContainerConfig(
         metadata=pb.ContainerMetadata(name="app", attempt=2),
         image=pb.ImageSpec(image="sha256:1", user_specified_image="busybox:1.35"),
         labels={"a": "b"},
         annotations={"c": "d"},
         mounts=[pb.Mount(container_path="/x", host_path="/y")],
-    ),
+    ).SerializeToString(),
     image_id="sha256:1",
     image_name="docker.io/library/busybox:1.35",
     image_digest="docker.io/library/busybox@sha256:2",
@@ -35,7 +42,7 @@ CONTAINER = Container(
     finished_at=3,
     exit_code=3,
     reason="Error",
-    resources=pb.LinuxContainerResources(cpu_shares=2),
+    wire_resources=pb.LinuxContainerResources(cpu_shares=2).SerializeToString(),
 )
 
 

@@ -33,12 +33,12 @@ def a_container(id_: str, sandbox_id: str, config: pb.ContainerConfig, **changes
     return Container(
         id=id_,
         sandbox_id=sandbox_id,
-        config=config,
+        wire_config=config.SerializeToString(),
         image_id="sha256:1",
         image_name="busybox",
         image_digest="busybox@sha256:2",
         created_at=1,
-        resources=pb.LinuxContainerResources(),
+        wire_resources=b"",
         **changes,
     )
 
@@ -46,7 +46,7 @@ def a_container(id_: str, sandbox_id: str, config: pb.ContainerConfig, **changes
 def world_with_sandbox(id_: str = "s1", config: pb.PodSandboxConfig | None = None) -> World:
     world, config = World(), config or pod_config()
     world.reserve_sandbox(id_, config)
-    world.add_sandbox(Sandbox(id=id_, config=config, created_at=1, pid=1, ips=("10.0.0.2",)))
+    world.add_sandbox(Sandbox(id=id_, wire_config=config.SerializeToString(), created_at=1, pid=1, ips=("10.0.0.2",)))
     return world
 
 
@@ -114,7 +114,7 @@ def test_metadata_is_required(make: Any, reason: Reason) -> None:
 def test_a_pods_life_is_told_in_order() -> None:
     config, world, told = pod_config(), World(), []
     world.reserve_sandbox("s1", config)
-    told += types(world.add_sandbox(Sandbox(id="s1", config=config, created_at=1, pid=1)))
+    told += types(world.add_sandbox(Sandbox(id="s1", wire_config=config.SerializeToString(), created_at=1, pid=1)))
     told += types(add_container(world))
     world.begin_start("c1")
     told += types(world.finish_start("c1", at=2, pid=2))
@@ -249,7 +249,11 @@ class Callers(RuleBasedStateMachine):
         if fails:
             self.world.release_sandbox(id_)
         else:
-            self.apply(self.world.add_sandbox(Sandbox(id=id_, config=config, created_at=1, pid=1, ips=(id_,))))
+            self.apply(
+                self.world.add_sandbox(
+                    Sandbox(id=id_, wire_config=config.SerializeToString(), created_at=1, pid=1, ips=(id_,))
+                )
+            )
 
     @rule(id_=sandboxes)
     def stop_sandbox(self, id_: str) -> None:

@@ -15,7 +15,9 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 def sandbox(*ports: int) -> Sandbox:
     mappings = [pb.PortMapping(container_port=port) for port in ports]
-    return Sandbox(id="s", config=pb.PodSandboxConfig(port_mappings=mappings), created_at=1, pid=1)
+    return Sandbox(
+        id="s", wire_config=pb.PodSandboxConfig(port_mappings=mappings).SerializeToString(), created_at=1, pid=1
+    )
 
 
 @pytest.mark.parametrize(
