@@ -37,6 +37,7 @@ from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
 from kubeletsim.pods.sync import PodSync
 from kubeletsim.pods.sync_loop import SyncLoop
+from kubeletsim.pods.volumes import VolumeManager
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
 from kubeletsim.upkeep.runtime_state import HealthCheck, RuntimeState
@@ -117,6 +118,7 @@ class PodParts:
             base.runtime,
             runtime=runtime_sync,
             stopper=stopper,
+            volumes=VolumeManager(node=base.facts, clock=base.clock, record=base.record),
             probes=probes,
             observe=watching.reader.observe,
             statuses=statuses,

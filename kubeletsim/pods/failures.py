@@ -10,6 +10,7 @@ from kubeletsim.model.pod import AnyContainer
 AGGREGATE = "k8s.io/apimachinery/pkg/util/errors.aggregate"
 GRPC_STATUS = "*status.Error"
 PLAIN_ERROR = "*errors.errorString"
+WRAPPED_ERROR = "*fmt.wrapError"
 
 
 class StartFailure(KubeletSimError):
@@ -63,5 +64,7 @@ def go_type(error: Exception) -> str:
             return AGGREGATE
         case CRIError():
             return GRPC_STATUS
+        case MountFailure():
+            return WRAPPED_ERROR
         case _:
             return PLAIN_ERROR

@@ -5,26 +5,17 @@ Upstream: makePodDataDirs in pkg/kubelet/kubelet_pods.go, pkg/kubelet/kubelet_vo
 """
 
 import logging
-import os
 import re
 import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from kubeletsim.model.runtime import PodUID
-from kubeletsim.pods.requests import ExpectedPath, HostPathPlan, PlannedSubPath
+from kubeletsim.pods.requests import HostPathPlan, PlannedSubPath
 
 log = logging.getLogger(__name__)
 
 _LOG_NAME = re.compile(r"(\d+)\.log(\..*)?")
-_TYPE_CHECKS: dict[str, tuple[Callable[[Path], bool], str]] = {
-    "Directory": (Path.is_dir, "a directory"),
-    "File": (Path.is_file, "a file"),
-    "Socket": (Path.is_socket, "a socket file"),
-    "CharDevice": (Path.is_char_device, "a character device"),
-    "BlockDevice": (Path.is_block_device, "a block device"),
-}
 
 
 def make_files(plan: HostPathPlan) -> None:
@@ -37,7 +28,6 @@ def make_files(plan: HostPathPlan) -> None:
         path = Path(directory.path)
         if not path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
-            _give(path, directory.group)
             path.chmod(directory.mode)  # whatever the process's umask says
     for planned in plan.files:
         path = Path(planned.path)
@@ -45,10 +35,7 @@ def make_files(plan: HostPathPlan) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(planned.content or "")
-        _give(path, planned.group)
         path.chmod(planned.mode)
-    for expected in plan.expected:
-        _check(expected)
     for sub_path in plan.sub_paths:
         _make_sub_path(sub_path)
 
@@ -94,16 +81,6 @@ def remove_pod_dir(root_dir: Path, uid: PodUID) -> None:
         log.warning("Orphaned pod %s found, but failed to remove its directory: %s", uid, error)
 
 
-def _give(path: Path, group: int | None) -> None:
-    """Give a path to a group. Without root that may be refused, which costs the pod access to its volume at most."""
-    if group is None:
-        return
-    try:
-        os.chown(path, -1, group)
-    except PermissionError as error:
-        log.debug("Chown of %s to group %d failed: %s", path, group, error)
-
-
 def _make_sub_path(planned: PlannedSubPath) -> None:
     path, volume = Path(planned.path), Path(planned.volume_path)
     if not path.resolve().is_relative_to(volume.resolve()):  # a container may have put a link there
@@ -116,12 +93,3 @@ def _make_sub_path(planned: PlannedSubPath) -> None:
         path.chmod(mode)
     except OSError as error:
         raise OSError(f"failed to create subPath directory for {planned.what}: {error}") from error
-
-
-def _check(expected: ExpectedPath) -> None:
-    is_right, what = _TYPE_CHECKS[expected.type]
-    if not is_right(Path(expected.path)):
-        raise OSError(
-            f'MountVolume.SetUp failed for volume "{expected.volume}" : '
-            f"hostPath type check failed: {expected.path} is not {what}"
-        )

@@ -50,6 +50,7 @@ from kubeletsim.pods.status import (
 )
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
+from kubeletsim.pods.volumes import VolumeManager
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +118,7 @@ class PodSync:
         cri: asked for its version.
         runtime: carries out what a sync decides.
         stopper: stops whole pods.
+        volumes: makes their volumes and takes them away.
         probes: begin and end with a pod, and say what its status shows of its containers.
         observe: reads a pod's full state from the runtime, past the cache.
         statuses: where each sync leaves the pod's status.
@@ -124,7 +126,7 @@ class PodSync:
         runtime_name: as the runtime's Version gives it; the scheme of container ids.
         network_errors: why pods on the pod network cannot start now; empty when they can.
         tracer: of scope SCOPE.
-        record: takes NetworkNotReady, FailedMount, FailedKillPod and DeadlineExceeded.
+        record: takes NetworkNotReady, FailedToMakePodDataDirectories, FailedKillPod and DeadlineExceeded.
         registry: gets kubelet_pod_start_duration_seconds and kubelet_pod_worker_start_duration_seconds.
         restarts_all: whether rules that restart all containers are heeded; gate RestartAllContainersOnContainerExits.
     """
@@ -135,6 +137,7 @@ class PodSync:
         *,
         runtime: RuntimeSync,
         stopper: PodStopper,
+        volumes: VolumeManager,
         probes: PodProbes,
         observe: Callable[[PodUID], Awaitable[ObservedPod]],
         statuses: StatusManager,
@@ -151,6 +154,7 @@ class PodSync:
         self._runtime = runtime
         self._restarts_all = restarts_all
         self._stopper = stopper
+        self._volumes = volumes
         self._probes = probes
         self._observe = observe
         self._statuses = statuses
@@ -189,7 +193,7 @@ class PodSync:
         Raises:
             SyncError: some action failed; the text is upstream's.
             NetworkNotReady: the pod needs a network that is not there.
-            MountFailure: the pod's directories cannot be made.
+            MountFailure: the pod's directories cannot be made, or its volumes are not there after two minutes.
         """
         with self._traced("syncPod", pod, update_type=update_type):
             if update_type is UpdateType.CREATE:
@@ -203,7 +207,8 @@ class PodSync:
                 self._observe_since_seen(self._start_duration, pod)
             self._check_network(pod)
             await self._look_for_mirror(pod)
-            self._make_files(pod, observed)
+            self._make_files(pod)
+            await self._volumes.wait_for_mounts(pod, pod_ips=observed.ips, going_down=going_down)
             if going_down():
                 return SyncOutcome()
             self._probes.add_pod(pod)  # here, so that what probes cost belongs to this span
@@ -269,6 +274,7 @@ class PodSync:
         """Settle a pod of which nothing runs any more: its last status, and the word that nothing is left of it."""
         with self._traced("syncTerminatedPod", pod, errors=False):
             self._statuses.set(pod, self._compute_status(pod, observed, terminal=True))
+            await self._volumes.unmount(pod)
             self._statuses.finish(pod)
             self._reasons.forget(pod_uid(pod))
 
@@ -314,12 +320,13 @@ class PodSync:
         except CRIError as error:
             log.warning("Failed to set some node status fields: error getting container runtime version: %s", error)
 
-    def _make_files(self, pod: Pod, observed: ObservedPod) -> None:
+    def _make_files(self, pod: Pod) -> None:
         try:
-            make_files(plan_pod_files(pod, node=self._node, pod_ips=observed.ips))
-        except (OSError, KubeletSimError) as error:
-            self._record(pod_event(pod, "FailedMount", str(error), warning=True))
-            raise MountFailure(f"error making pod data directories or volumes: {error}") from error
+            make_files(plan_pod_files(pod, node=self._node))
+        except OSError as error:
+            text = f"error making pod data directories: {error}"
+            self._record(pod_event(pod, "FailedToMakePodDataDirectories", text, warning=True))
+            raise MountFailure(text) from error
 
     def _observe_since_seen(self, histogram: Histogram, pod: Pod) -> None:
         """Measure the time since a source brought the pod, where the source wrote that down."""

@@ -39,6 +39,7 @@ from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
 from kubeletsim.pods.sync import SCOPE, PodSync, StatusFn, SyncOutcome, UpdateType
 from kubeletsim.pods.sync_loop import SyncLoop
+from kubeletsim.pods.volumes import VolumeManager
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
 from tests.fakes.runtime import FakeRuntime
@@ -133,6 +134,7 @@ class Node:
             cri,
             runtime=runtime_sync,
             stopper=stopper,
+            volumes=VolumeManager(node=self.facts, clock=clock, record=record),
             probes=self.probes,
             observe=reader.observe,
             statuses=self.statuses,

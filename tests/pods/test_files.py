@@ -1,15 +1,13 @@
 """Claims about files: what is planned is there with its mode, what is there stays, what is left over goes."""
 
 import os
-import socket
-import stat
 from pathlib import Path
 
 import pytest
 
 from kubeletsim.model.runtime import PodUID
 from kubeletsim.pods.files import link_log, make_files, next_restart_count, pod_dirs, remove_pod_dir
-from kubeletsim.pods.requests import ExpectedPath, HostPathPlan, PlannedDirectory, PlannedFile, PlannedSubPath
+from kubeletsim.pods.requests import HostPathPlan, PlannedDirectory, PlannedFile, PlannedSubPath
 
 
 def mode(path: Path) -> int:
@@ -47,52 +45,6 @@ def test_what_is_there_stays_unless_its_content_is_given(tmp_path: Path) -> None
     assert (tmp_path / "log").read_text() == "kept"
     assert (tmp_path / "hosts").read_text() == "new"
     assert mode(tmp_path / "dir") == 0o700
-
-
-@pytest.mark.parametrize("type_", ["Directory", "File", "Socket", "CharDevice", "BlockDevice"])
-def test_an_expected_path_has_to_be_there_and_of_its_type(tmp_path: Path, type_: str) -> None:
-    expected = HostPathPlan(expected=(ExpectedPath(str(tmp_path / "path"), type_, "vol"),))
-
-    with pytest.raises(OSError, match=r'MountVolume.SetUp failed for volume "vol" : hostPath type check failed'):
-        make_files(expected)
-
-
-def test_expected_paths_that_are_there_are_fine(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
-        paths = {
-            "Directory": tmp_path,
-            "Socket": tmp_path / "s",
-            "CharDevice": Path("/dev/null"),
-            "File": Path(__file__),
-        }
-
-        make_files(HostPathPlan(expected=tuple(ExpectedPath(str(path), type_, "v") for type_, path in paths.items())))
-
-
-def test_what_is_given_to_a_group_is_the_groups_where_the_kubelet_may_give_it(tmp_path: Path) -> None:
-    group = 4321 if os.geteuid() == 0 else os.getgid()
-
-    make_files(
-        HostPathPlan(
-            directories=(PlannedDirectory(str(tmp_path / "data"), 0o2777, group=group),),
-            files=(PlannedFile(str(tmp_path / "name"), 0o644, "web", group=group),),
-        )
-    )
-
-    assert [(tmp_path / name).stat().st_gid for name in ("data", "name")] == [group, group]
-    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o2777
-
-
-def test_who_may_not_give_files_away_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError("Operation not permitted")
-
-    monkeypatch.setattr(os, "chown", refuse)
-
-    make_files(HostPathPlan(directories=(PlannedDirectory(str(tmp_path / "data"), 0o777, group=4321),)))
-
-    assert mode(tmp_path / "data") == 0o777
 
 
 def sub_path(path: Path, volume: Path) -> HostPathPlan:

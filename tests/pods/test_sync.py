@@ -9,8 +9,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from kubeletsim.model.errors import CRIError, KubeletSimError
-from kubeletsim.model.pod import describe
+from kubeletsim.model.pod import describe, pod_uid
 from kubeletsim.model.runtime import PodUID
+from kubeletsim.pods.failures import MountFailure
 from kubeletsim.pods.lifecycle import NetworkNotReady
 from kubeletsim.pods.sync import SCOPE, SyncOutcome, UpdateType
 from tests.fakes.pods import UID, container, make_pod
@@ -125,16 +126,38 @@ async def test_a_pod_that_is_going_down_begins_nothing(node: Node) -> None:
     assert not outcome.acted
 
 
-async def test_a_pods_files_that_cannot_be_made_are_a_failed_mount(node: Node) -> None:
+async def test_a_volume_that_is_not_mounted_keeps_the_pod_from_starting(node: Node) -> None:
     pod = make_pod(volumes=[{"name": "v", "hostPath": {"path": str(node.root / "absent"), "type": "Directory"}}])
 
-    with pytest.raises(KubeletSimError, match="is not a directory"):
+    with pytest.raises(MountFailure, match="unmounted volumes=\\[v\\]"):
         await node.sync_once(pod)
 
-    assert node.reasons() == ["FailedMount"]
+    assert set(node.reasons()) == {"FailedMount"}
     assert node.runtime.names() == ["Version"]
     (event,) = last_span(node).events
-    assert (event.attributes or {})["exception.type"] == "*errors.errorString"
+    assert (event.attributes or {})["exception.type"] == "*fmt.wrapError"
+
+
+async def test_a_pods_directories_that_cannot_be_made_are_told(node: Node) -> None:
+    (node.root / "kubelet").write_text("in the way")
+
+    with pytest.raises(MountFailure):
+        await node.sync_once(make_pod())
+
+    assert node.reasons() == ["FailedToMakePodDataDirectories"]
+    assert node.runtime.names() == ["Version"]
+
+
+async def test_a_pods_volumes_are_gone_when_it_has_ended(node: Node) -> None:
+    pod = make_pod(volumes=[{"name": "v", "emptyDir": {}}])
+    await node.sync_once(pod)
+    (volumes,) = (node.root / "kubelet" / "pods").glob("*/volumes/kubernetes.io~empty-dir")
+    assert [path.name for path in volumes.iterdir()] == ["v"]
+
+    await node.terminate_once(pod)
+    await node.sync.sync_terminated_pod(pod, await node.observe(pod_uid(pod)))
+
+    assert list(volumes.iterdir()) == []
 
 
 async def test_without_a_network_only_pods_on_the_hosts_network_start(node: Node) -> None:

@@ -2,7 +2,6 @@
 
 from kubeletsim.pods.requests.container import container_annotations, container_config
 from kubeletsim.pods.requests.files import (
-    ExpectedPath,
     HostPathPlan,
     PlannedDirectory,
     PlannedFile,
@@ -22,15 +21,17 @@ from kubeletsim.pods.requests.node import (
     pod_log_dir,
 )
 from kubeletsim.pods.requests.sandbox import sandbox_config
+from kubeletsim.pods.requests.volumes import PlannedVolume, VolumeFile, plan_volumes
 
 __all__ = [
-    "ExpectedPath",
     "HostPathPlan",
     "NodeFacts",
     "PlannedDirectory",
     "PlannedFile",
     "PlannedSubPath",
+    "PlannedVolume",
     "RequestError",
+    "VolumeFile",
     "container_annotations",
     "container_config",
     "container_dir",
@@ -40,6 +41,7 @@ __all__ = [
     "image_spec",
     "plan_container_files",
     "plan_pod_files",
+    "plan_volumes",
     "pod_dir",
     "pod_log_dir",
     "repository",

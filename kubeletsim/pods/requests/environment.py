@@ -66,15 +66,15 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def expand_strictly(text: str, values: Mapping[str, str]) -> str:
-    """Replace each `$(NAME)`, as in a subPathExpr.
+    """Replace each `$(NAME)`, as in a subPathExpr (ExpandContainerVolumeMounts upstream).
 
     Raises:
-        RequestError: a variable has no value.
+        RequestError: a variable has no value, or an empty one.
     """
     names: Iterable[str | None] = (match["name"] for match in _REFERENCE.finditer(text))
-    missing = sorted({name for name in names if name is not None and name not in values})
+    missing = sorted({name for name in names if name is not None and not values.get(name)})
     if missing:
-        raise RequestError(f"missing value for {', '.join(map(go_quote, missing))}")
+        raise RequestError(f"missing value for {', '.join(missing)}")
     return expand(text, values)
 
 

@@ -12,8 +12,9 @@ from lightkube.models.core_v1 import Pod, Volume, VolumeMount
 from kubeletsim.model.errors import go_quote
 from kubeletsim.model.pod import AnyContainer, pod_uid, spec, uses_host_network
 from kubeletsim.model.requests import ImageSpec, Mount, MountPropagation
-from kubeletsim.pods.requests.files import mounted_sub_path, mounts_hosts_file, volume_path
+from kubeletsim.pods.requests.files import mounted_sub_path, mounts_hosts_file
 from kubeletsim.pods.requests.node import NodeFacts, RequestError, container_dir, hosts_path
+from kubeletsim.pods.requests.volumes import volume_path
 
 PROPAGATIONS = {
     None: MountPropagation.PRIVATE,
@@ -38,7 +39,7 @@ def container_mounts(
     """Return the container's mounts.
 
     Raises:
-        RequestError: a mount names no volume, or its subPathExpr has a variable without a value.
+        RequestError: a mount names no volume, or what it wants of its volume cannot be had.
     """
     volumes = {volume.name: volume for volume in spec(pod).volumes or []}
     mounts = []
@@ -63,20 +64,31 @@ def container_mounts(
 
 
 def _volume_mount(pod: Pod, mount: VolumeMount, volume: Volume, *, envs: Mapping[str, str], node: NodeFacts) -> Mount:
-    sub_path = mounted_sub_path(mount, envs)
+    below = mounted_sub_path(mount, envs)
     host_path = volume_path(pod, volume, node=node)
     relabelled = all(getattr(volume, source) is None for source in UNRELABELLED)
-    recursive = mount.recursiveReadOnly == "Enabled" or (
-        mount.recursiveReadOnly == "IfPossible" and node.recursive_read_only_mounts
-    )
     return Mount(
         container_path=_absolute(mount.mountPath),
-        host_path=f"{host_path.rstrip('/')}/{sub_path}" if sub_path else host_path,
+        host_path=f"{host_path.rstrip('/')}/{below}" if below else host_path,
         readonly=bool(mount.readOnly),
-        recursive_read_only=bool(mount.readOnly) and recursive,
+        recursive_read_only=_recursive_read_only(mount, node=node),
         selinux_relabel=node.selinux_enabled and relabelled,
         propagation=PROPAGATIONS[mount.mountPropagation],
     )
+
+
+def _recursive_read_only(mount: VolumeMount, *, node: NodeFacts) -> bool:
+    """Tell whether nothing mounted below a read-only volume may be written either (resolveRecursiveReadOnly)."""
+    if mount.recursiveReadOnly in (None, "Disabled"):
+        return False
+    what = f"volume {go_quote(mount.name)} requested recursive read-only mode, but it is not"
+    if not mount.readOnly:
+        raise RequestError(f"{what} read-only")
+    if mount.mountPropagation not in (None, "None"):
+        raise RequestError(f"{what} compatible with propagation {go_quote(mount.mountPropagation or '')}")
+    if mount.recursiveReadOnly == "Enabled" and not node.recursive_read_only_mounts:
+        raise RequestError(f"{what} supported by the runtime")
+    return node.recursive_read_only_mounts
 
 
 def _image_mount(mount: VolumeMount, volume: Volume, image_volumes: Mapping[str, ImageSpec]) -> Mount:

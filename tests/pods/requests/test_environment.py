@@ -52,7 +52,7 @@ def test_without_values_nothing_but_escapes_changes(text):
 
 def test_a_path_may_not_have_a_variable_without_a_value():
     assert expand_strictly("$(A)/x", {"A": "1"}) == "1/x"
-    with pytest.raises(RequestError, match='missing value for "B", "C"'):
+    with pytest.raises(RequestError, match="missing value for B, C"):
         expand_strictly("$(C)/$(A)/$(B)", {"A": "1"})
 
 

@@ -5,9 +5,7 @@ import pytest
 from kubeletsim.model.pod import set_defaults
 from kubeletsim.pods.requests import NodeFacts, RequestError, plan_container_files, plan_pod_files
 from kubeletsim.pods.requests.files import (
-    ExpectedPath,
     PlannedDirectory,
-    PlannedFile,
     PlannedSubPath,
     hosts_content,
 )
@@ -33,82 +31,7 @@ def test_a_plain_pod_needs_its_own_directories_and_its_log_directory():
         PlannedDirectory(f"{BASE}/plugins", 0o750),
         PlannedDirectory(f"/logs/default_web_{UID}", 0o755),
     )
-    assert (plan.files, plan.expected) == ((), ())
-
-
-@pytest.mark.parametrize(
-    ("source", "directory"),
-    [
-        ({"emptyDir": {}}, "kubernetes.io~empty-dir"),
-        ({"emptyDir": {"medium": "Memory"}}, "kubernetes.io~empty-dir"),
-        ({"configMap": {"name": "c"}}, "kubernetes.io~configmap"),
-        ({"secret": {"secretName": "s"}}, "kubernetes.io~secret"),
-        ({"projected": {"sources": []}}, "kubernetes.io~projected"),
-        ({"downwardAPI": {}}, "kubernetes.io~downward-api"),
-        ({"nfs": {"server": "s", "path": "/"}}, "kubernetes.io~nfs"),
-    ],
-)
-def test_a_volume_has_a_directory_named_after_its_plugin(source, directory):
-    plan = plan_pod_files(set_defaults(make_pod(volumes=[{"name": "data", **source}])), node=NODE)
-
-    assert plan.directories[-1] == PlannedDirectory(f"{BASE}/volumes/{directory}/data", 0o777)
-
-
-def test_an_image_volume_needs_nothing_on_the_node():
-    pod = set_defaults(make_pod(volumes=[{"name": "data", "image": {"reference": "files:1"}}]))
-
-    assert len(plan_pod_files(pod, node=NODE).directories) == 4
-
-
-def test_a_path_of_the_host_is_made_or_expected_as_its_type_says():
-    volumes = [
-        {"name": "any", "hostPath": {"path": "/srv/any"}},
-        {"name": "dir", "hostPath": {"path": "/srv/dir", "type": "DirectoryOrCreate"}},
-        {"name": "file", "hostPath": {"path": "/srv/file", "type": "FileOrCreate"}},
-        {"name": "socket", "hostPath": {"path": "/srv/socket", "type": "Socket"}},
-    ]
-    plan = plan_pod_files(set_defaults(make_pod(volumes=volumes)), node=NODE)
-
-    assert plan.directories[4:] == (PlannedDirectory("/srv/dir", 0o755, on_host=True),)
-    assert plan.files == (PlannedFile("/srv/file", 0o644, on_host=True),)
-    assert plan.expected == (ExpectedPath("/srv/socket", "Socket", "socket"),)
-
-
-def test_facts_about_the_pod_are_written_into_its_volumes():
-    items = [
-        {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}},
-        {"path": "cpu", "mode": 0o400, "resourceFieldRef": {"containerName": "app", "resource": "requests.cpu"}},
-    ]
-    volumes = [
-        {"name": "own", "downwardAPI": {"items": items}},
-        {"name": "mixed", "projected": {"defaultMode": 0o440, "sources": [{"downwardAPI": {"items": items}}]}},
-    ]
-    app = container("app", resources={"requests": {"cpu": "2"}})
-    plan = plan_pod_files(set_defaults(make_pod(app, volumes=volumes)), node=NODE)
-
-    assert plan.files == (
-        PlannedFile(f"{BASE}/volumes/kubernetes.io~downward-api/own/name", 0o644, "web"),
-        PlannedFile(f"{BASE}/volumes/kubernetes.io~downward-api/own/cpu", 0o400, "2"),
-        PlannedFile(f"{BASE}/volumes/kubernetes.io~projected/mixed/name", 0o440, "web"),
-        PlannedFile(f"{BASE}/volumes/kubernetes.io~projected/mixed/cpu", 0o400, "2"),
-    )
-
-
-def test_volumes_are_given_to_the_group_that_the_pod_names():
-    items = [{"path": "name", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.name"}}]
-    volumes = [
-        {"name": "data", "emptyDir": {}},
-        {"name": "own", "downwardAPI": {"items": items}},
-        {"name": "dir", "hostPath": {"path": "/srv/dir", "type": "DirectoryOrCreate"}},
-    ]
-    plan = plan_pod_files(set_defaults(make_pod(volumes=volumes, securityContext={"fsGroup": 2000})), node=NODE)
-
-    assert plan.directories[4:] == (
-        PlannedDirectory(f"{BASE}/volumes/kubernetes.io~empty-dir/data", 0o2777, group=2000),
-        PlannedDirectory(f"{BASE}/volumes/kubernetes.io~downward-api/own", 0o2777, group=2000),
-        PlannedDirectory("/srv/dir", 0o755, on_host=True),
-    )
-    assert plan.files == (PlannedFile(f"{BASE}/volumes/kubernetes.io~downward-api/own/name", 0o440, "web", group=2000),)
+    assert plan.files == ()
 
 
 def sub_path_plan(*mounts, **fields):
@@ -134,9 +57,21 @@ def test_the_parts_of_volumes_that_a_container_mounts_are_made_before_it():
     )
 
 
-def test_a_part_outside_of_its_volume_is_not_made():
-    with pytest.raises(RequestError, match="leads out of the volume"):
-        sub_path_plan({"name": "data", "mountPath": "/a", "subPath": "../x"})
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("/etc", "error SubPath `/etc` must not be an absolute path"),
+        ("a/../..", "unable to provision SubPath `a/../..`: must not contain '..'"),
+        ("", "missing value for WHO"),
+    ],
+)
+def test_a_part_outside_of_its_volume_is_not_made(value, told):
+    mount = {"name": "data", "mountPath": "/b", "subPathExpr": "$(WHO)"}
+
+    with pytest.raises(RequestError) as caught:
+        sub_path_plan(mount, env=[{"name": "WHO", "value": value}])
+
+    assert str(caught.value) == told
 
 
 def container_plan(pod, pod_ips):

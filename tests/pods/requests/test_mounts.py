@@ -48,10 +48,6 @@ def test_volumes_come_first_then_the_hosts_file_then_the_termination_log():
         ({"mountPath": "data"}, Mount(container_path="/data", host_path=VOLUME)),
         ({"readOnly": True}, Mount(container_path="/data", host_path=VOLUME, readonly=True)),
         (
-            {"readOnly": True, "recursiveReadOnly": "Enabled"},
-            Mount(container_path="/data", host_path=VOLUME, readonly=True, recursive_read_only=True),
-        ),
-        (
             {"readOnly": True, "recursiveReadOnly": "IfPossible"},
             Mount(container_path="/data", host_path=VOLUME, readonly=True),
         ),
@@ -65,10 +61,29 @@ def test_a_mount_says_what_the_spec_says(fields, expected):
     assert one(envs={"WHO": "me"}, **fields) == expected
 
 
-def test_read_only_goes_deep_where_the_runtime_can():
+@pytest.mark.parametrize("wanted", ["IfPossible", "Enabled"])
+def test_read_only_goes_deep_where_the_runtime_can(wanted):
     node = NodeFacts(name="node", recursive_read_only_mounts=True)
 
-    assert one(node=node, readOnly=True, recursiveReadOnly="IfPossible").recursive_read_only
+    assert one(node=node, readOnly=True, recursiveReadOnly=wanted).recursive_read_only
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"readOnly": True, "recursiveReadOnly": "Enabled"}, "supported by the runtime"),
+        ({"recursiveReadOnly": "IfPossible"}, "read-only"),
+        (
+            {"readOnly": True, "recursiveReadOnly": "Enabled", "mountPropagation": "HostToContainer"},
+            'compatible with propagation "HostToContainer"',
+        ),
+    ],
+)
+def test_read_only_that_cannot_go_deep_is_refused(fields, told):
+    with pytest.raises(RequestError) as caught:
+        one(**fields)
+
+    assert str(caught.value) == f'volume "data" requested recursive read-only mode, but it is not {told}'
 
 
 def test_a_path_of_the_host_is_mounted_as_it_is_and_never_relabelled():
@@ -77,11 +92,6 @@ def test_a_path_of_the_host_is_mounted_as_it_is_and_never_relabelled():
 
     assert (made.host_path, made.selinux_relabel) == ("/srv", False)
     assert one(node=node).selinux_relabel
-
-
-def test_a_sub_path_may_not_lead_out_by_way_of_a_variable():
-    with pytest.raises(RequestError, match="leads out of the volume"):
-        one(envs={"WHO": ".."}, subPathExpr="$(WHO)")
 
 
 def test_a_mount_without_a_volume_is_refused():
