@@ -9,19 +9,17 @@ Upstream: canAdmitPod and rejectPod in pkg/kubelet/kubelet.go, pkg/kubelet/alloc
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from kubeletsim.base.timing import Clock
-from kubeletsim.model.errors import CRIError
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.pod import describe, pod_uid
-from kubeletsim.model.runtime import RuntimeVersion
 from kubeletsim.pods.admission import Admission, NodeShape, Rejection, check_sysctls, decide
 from kubeletsim.pods.disruption import disrupted
 from kubeletsim.pods.failures import PodNotKilledInTime
+from kubeletsim.pods.node_object import VersionService, look_at_node
 from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.status import TERMINAL_PHASES, failed_status
@@ -35,13 +33,6 @@ PREEMPTED_CONDITION = "Pod was preempted by Kubelet to accommodate a critical po
 
 Refusal = Callable[[Pod], Rejection | None]
 """Says why a pod may not come now, or None."""
-
-
-class VersionService(Protocol):
-    """What this module itself asks of the runtime."""
-
-    async def version(self, version: str = "") -> RuntimeVersion:
-        """Return who the runtime is."""
 
 
 class PodAdmitter:
@@ -124,19 +115,13 @@ class PodAdmitter:
     async def _decide(self, pod: Pod) -> Admission:
         if (rejection := check_sysctls(pod, allowed_unsafe=self._allowed_unsafe_sysctls)) is not None:
             return Admission(rejection)
-        await self._look_up_node()
+        await look_at_node(self._cri)
         others = [other for other in self.active_pods() if pod_uid(other) != pod_uid(pod)]
         admission = decide(pod, others, node=self._node)
         if admission.rejection is None:
             refused = next(filter(None, (refusal(pod) for refusal in self._refusals)), None)
             return admission if refused is None else Admission(refused)
         return admission
-
-    async def _look_up_node(self) -> None:
-        try:
-            await self._cri.version()
-        except CRIError as error:
-            log.warning("Failed to set some node status fields: error getting container runtime version: %s", error)
 
     def _is_active(self, pod: Pod) -> bool:
         uid = pod_uid(pod)

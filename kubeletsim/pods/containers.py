@@ -27,6 +27,7 @@ from kubeletsim.pods.failures import StartFailure
 from kubeletsim.pods.files import link_log, make_files, next_restart_count
 from kubeletsim.pods.hooks import HookFailure, HookRunner
 from kubeletsim.pods.images import ImageManager, ImageVolumeMetrics, PodImageVolumes
+from kubeletsim.pods.node_object import VersionService, look_at_node, looks_at_node
 from kubeletsim.pods.pod_events import pod_event, pod_reference
 from kubeletsim.pods.requests import NodeFacts, RequestError, container_config, plan_container_files
 from kubeletsim.pods.stopping import PodStopper
@@ -38,7 +39,7 @@ CRASH_BACKOFF_FORGOTTEN_SECONDS = 600.0
 """A container that ran this long since its last restart starts its backoff anew."""
 
 
-class ContainerService(Protocol):
+class ContainerService(VersionService, Protocol):
     """What this module needs of the runtime."""
 
     async def image_status(self, spec: ImageSpec) -> Image | None:
@@ -210,6 +211,8 @@ class ContainerStarter:
         """Return the container's configuration, and have its directories and files ready."""
         last = latest(observed, container.name)
         termination_log_id = f"{self._rng.getrandbits(32):08x}"
+        for _ in range(looks_at_node(container)):
+            await look_at_node(self._cri)
         try:
             image = await self._cri.image_status(ImageSpec(image=container.image or ""))  # whose user it runs as
             plan = plan_container_files(

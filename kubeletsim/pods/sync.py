@@ -21,7 +21,7 @@ from opentelemetry.trace import StatusCode, Tracer
 from prometheus_client import CollectorRegistry, Histogram
 
 from kubeletsim.base.timing import Clock
-from kubeletsim.model.errors import CRIError, KubeletSimError, SyncError
+from kubeletsim.model.errors import KubeletSimError, SyncError
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.pod import (
     CONFIG_SEEN_ANNOTATION,
@@ -33,10 +33,11 @@ from kubeletsim.model.pod import (
     pod_uid,
     uses_host_network,
 )
-from kubeletsim.model.runtime import ContainerState, ObservedPod, PodUID, RuntimePod, RuntimeVersion
+from kubeletsim.model.runtime import ContainerState, ObservedPod, PodUID, RuntimePod
 from kubeletsim.pods.failures import ContainersStillRunning, MountFailure, go_type
 from kubeletsim.pods.files import make_files
 from kubeletsim.pods.lifecycle import RUNTIME_POD_GRACE_SECONDS, NetworkNotReady
+from kubeletsim.pods.node_object import VersionService, look_at_node
 from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.reasons import ReasonCache
 from kubeletsim.pods.requests import NodeFacts, plan_pod_files
@@ -86,13 +87,6 @@ class SyncOutcome:
     """The runtime has changed; a look at it is worth while."""
     again: bool = False
     """The pod was cleared for its next sync, which is due at once."""
-
-
-class VersionService(Protocol):
-    """What this module itself asks of the runtime."""
-
-    async def version(self, version: str = "") -> RuntimeVersion:
-        """Return who the runtime is."""
 
 
 class PodProbes(Protocol):
@@ -206,7 +200,8 @@ class PodSync:
             if status.phase == "Running" and (last is None or last.phase == "Pending"):
                 self._observe_since_seen(self._start_duration, pod)
             self._check_network(pod)
-            await self._look_for_mirror(pod)
+            if is_static(pod):  # whether it is due a mirror pod depends on the Node
+                await look_at_node(self._cri)
             self._make_files(pod)
             await self._volumes.wait_for_mounts(pod, pod_ips=observed.ips, going_down=going_down)
             if going_down():
@@ -306,19 +301,6 @@ class PodSync:
         text = f"network is not ready: {errors[0] if len(errors) == 1 else '[' + ', '.join(errors) + ']'}"
         self._record(pod_event(pod, "NetworkNotReady", text, warning=True))
         raise NetworkNotReady(text)
-
-    async def _look_for_mirror(self, pod: Pod) -> None:
-        """Do what a standalone kubelet does where it would look after a static pod's mirror: ask for the version.
-
-        It wants its Node object to decide whether a mirror pod is due, and without an API server it builds one each
-        time, the runtime's version included. So the recordings have a Version in each sync; a failed one is logged.
-        """
-        if not is_static(pod):
-            return
-        try:
-            await self._cri.version()
-        except CRIError as error:
-            log.warning("Failed to set some node status fields: error getting container runtime version: %s", error)
 
     def _make_files(self, pod: Pod) -> None:
         try:

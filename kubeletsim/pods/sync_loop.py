@@ -140,12 +140,14 @@ class SyncLoop:
     async def _turn(self, inbox: "_Inbox", ticks: "_Ticks") -> None:
         """Wait for the next thing to happen and deal with it; one turn may find several."""
         await inbox.wait(timeout_seconds=ticks.next_seconds(self._clock.monotonic()))
-        for update in inbox.config.take(at_most=1):
+        updates = inbox.config.take(at_most=1)
+        for update in updates:
             await self._handle_update(update)
-        for event in inbox.events.take():
-            self._handle_event(event)
-        for probed in inbox.probes.take():
-            self._handle_probe(probed)
+        if not updates:  # else the workers of new pods begin first: an event would take their first update's place
+            for event in inbox.events.take():
+                self._handle_event(event)
+            for probed in inbox.probes.take():
+                self._handle_probe(probed)
         now = self._clock.monotonic()
         if ticks.sync_is_due(now):
             self._sync_due_pods()

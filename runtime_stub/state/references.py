@@ -71,8 +71,8 @@ def parse_reference(text: str) -> Reference:
         raise InvalidReference("invalid reference format")
     domain, path = _split_domain(f"{head}{slash}{last}")
     if not _DOMAIN_PATTERN.fullmatch(domain) or not _PATH_PATTERN.fullmatch(path):
-        capitals = path != path.lower() and _PATH_PATTERN.fullmatch(path.lower())
-        raise InvalidReference(f"invalid reference format{': repository name must be lowercase' if capitals else ''}")
+        capitals = f": repository name ({path}) must be lowercase" if path != path.lower() else ""
+        raise InvalidReference(f"invalid reference format{capitals}")
     if len(domain) + 1 + len(path) > MAX_NAME_CHARS:
         raise InvalidReference(f"repository name must not be more than {MAX_NAME_CHARS} characters")
     return Reference(domain, path, "" if digest else tag or DEFAULT_TAG, digest)

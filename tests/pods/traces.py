@@ -13,6 +13,8 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
+from tests.shapes import root_line
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 POD_ROOTS = ("syncPod", "syncTerminatingPod", "syncTerminatedPod")
 UID = re.compile(r"\([0-9a-f-]{32,36}\)")
@@ -36,9 +38,30 @@ def observed_tree(spans: Iterable[ReadableSpan], pod_name: str) -> list[str]:
     return [line for root in _by_start(roots) for line in _observed(root, every)]
 
 
+def observed_lines(spans: Iterable[ReadableSpan], pod_name: str) -> list[str]:
+    """Return the root spans of a pod as `tests/shapes.py` writes them."""
+    every = list(spans)
+    roots = [span for span in every if span.parent is None and (span.attributes or {}).get("k8s.pod.name") == pod_name]
+    return [_root_line(root, every) for root in _by_start(roots)]
+
+
 def orphan_calls(spans: Iterable[ReadableSpan]) -> list[str]:
     """Return the names of the CRI calls that are roots, without the service."""
     return [span.name.rpartition("/")[2] for span in _by_start(spans) if span.parent is None and "/" in span.name]
+
+
+def _root_line(root: ReadableSpan, every: Sequence[ReadableSpan]) -> str:
+    calls = [span for span in every if span.parent is not None and span.parent.span_id == root.context.span_id]
+    return root_line(
+        root.name,
+        update_type=str((root.attributes or {}).get("k8s.pod.update_type", "")),
+        error=root.status.description if _failed(root) else None,
+        calls=[(call.name, _failed(call)) for call in _by_start(calls)],
+    )
+
+
+def _failed(span: ReadableSpan) -> bool:
+    return span.status.status_code is StatusCode.ERROR
 
 
 def _recorded(node: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
@@ -51,8 +74,8 @@ def _recorded(node: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
 
 
 def _observed(span: ReadableSpan, every: Sequence[ReadableSpan], depth: int = 0) -> Iterator[str]:
-    failed = span.status.status_code is StatusCode.ERROR
-    yield _line(span.name, dict(span.attributes or {}), span.status.description if failed else None, depth)
+    error = span.status.description if _failed(span) else None
+    yield _line(span.name, dict(span.attributes or {}), error, depth)
     mine = [one for one in every if one.parent is not None and one.parent.span_id == span.context.span_id]
     for child in _by_start(mine):
         yield from _observed(child, every, depth + 1)

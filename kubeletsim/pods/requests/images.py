@@ -51,15 +51,7 @@ def repository(image: str) -> str:
         RequestError: as `with_default_tag`.
     """
     match = _REFERENCE.fullmatch(with_default_tag(image))
-    name = match["name"] if match is not None else image
-    host, slash, rest = name.partition("/")
-    if not slash or not ("." in host or ":" in host or host == "localhost" or host.lower() != host):
-        host, rest = DEFAULT_HOST, name
-    elif host == LEGACY_DEFAULT_HOST:
-        host = DEFAULT_HOST
-    if host == DEFAULT_HOST and "/" not in rest:
-        rest = f"{OFFICIAL}/{rest}"
-    return f"{host}/{rest}"
+    return "/".join(_split_host(match["name"] if match is not None else image))
 
 
 def image_spec(pod: Pod, image: str) -> ImageSpec:
@@ -71,7 +63,20 @@ def image_spec(pod: Pod, image: str) -> ImageSpec:
     return ImageSpec(image=with_default_tag(image), annotations=annotations(pod))
 
 
+def _split_host(name: str) -> tuple[str, str]:
+    """Return the registry, the default one if none is named, and what comes after it."""
+    host, slash, rest = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost" or host.lower() != host):
+        host, rest = DEFAULT_HOST, name
+    elif host == LEGACY_DEFAULT_HOST:
+        host = DEFAULT_HOST
+    if host == DEFAULT_HOST and "/" not in rest:
+        rest = f"{OFFICIAL}/{rest}"
+    return host, rest
+
+
 def _complaint(image: str) -> str:
-    if image != image.lower() and _REFERENCE.fullmatch(image.lower()):
-        return "invalid reference format: repository name must be lowercase"
+    path = _split_host(image)[1].partition(":")[0]
+    if path != path.lower():
+        return f"invalid reference format: repository name ({path}) must be lowercase"
     return "invalid reference format"

@@ -41,7 +41,7 @@ def test_a_capital_letter_is_told_apart_from_other_faults():
 
     assert str(refused.value) == (
         'Failed to apply default image tag "Web": couldn\'t parse image name "Web": '
-        "invalid reference format: repository name must be lowercase"
+        "invalid reference format: repository name (library/Web) must be lowercase"
     )
 
 
