@@ -1,13 +1,18 @@
 """The page in a real browser, on a real run: a runtime, a kubelet and the receiver that serves the page."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from kubeletsim.traces.otlp import to_json
+from kubeletsim.traces.store import TraceStore
 from tests.browser import browser, opened
 from tests.fakes.traces import resource_spans, span_message
 from tests.lab import Lab, free_port
@@ -124,6 +129,71 @@ def other_pages_show_the_same_run(running: Browser, url: str) -> None:
         expect(page.get_by_role("link", name="StartContainer").first).to_be_attached()
         page.go_back()
         expect(page.get_by_role("table", name="Operations")).to_be_visible()
+
+
+def test_a_slow_start_is_held_against_a_quick_one_and_goes_through_a_file_unchanged(lab: Lab) -> None:
+    with browser() as running:
+        url = start(lab)
+        begin_anew_with_a_slow_network(lab, url)
+        with opened(running, f"{url}/?q=root:syncPod+k8s.pod.name={POD}*+k8s.pod.update_type=create") as page:
+            boxes = page.get_by_role("checkbox", name="Compare")
+            expect(boxes).to_have_count(2)
+            boxes.nth(0).check()
+            boxes.nth(1).check()
+            page.get_by_role("link", name="Compare the two").click()
+            slower = page.get_by_role("row").filter(has_text="RunPodSandbox").first
+            expect(slower.locator("td.slower")).to_contain_text("+")
+            expect(page.get_by_role("status")).to_contain_text("slower")
+            slower.get_by_role("link").last.click()  # the sandbox of the slow start, in its trace
+            expect(page.get_by_role("complementary", name="Span details")).to_contain_text("RunPodSandbox")
+            with page.expect_download() as download:
+                page.get_by_role("link", name="OTLP JSON").click()
+            exported = lab.root / download.value.suggested_filename
+            download.value.save_as(exported)
+            trace = page.url.split("/trace/")[1][:32]
+        other = lab.root / "other.db"
+        assert kubeletsim("traces", "import", str(exported), "--db", str(other)).startswith(str(exported))
+        with TraceStore.open(lab.database) as before, TraceStore.open(other) as after:
+            assert [one.trace_id for one in after.traces()] == [trace]
+            assert len(after.spans(trace)) > 20
+            assert sorted(map(repr, after.spans(trace))) == sorted(map(repr, before.spans(trace)))
+            assert as_json(after, trace) == as_json(before, trace)
+
+
+def begin_anew_with_a_slow_network(lab: Lab, url: str) -> None:
+    """Start the same pod once more, on a runtime that knows nothing of it and takes its time for the network."""
+    for program in reversed(lab.programs):
+        if program.name != "collector":
+            program.stop()
+    slow = lab.root / "slow.yaml"
+    document = {"apiVersion": "kubeletsim/v1alpha1", "kind": "RuntimeStubConfiguration", "latencies": {"cni.setup": 900}}
+    slow.write_text(yaml.safe_dump(document))
+    lab.start_stub("--config", str(slow), "--root-dir", str(lab.root / "another"))
+    lab.start_kubelet()
+    query = f"{url}/api/v1/traces?q=root:syncPod+k8s.pod.name={POD}*+k8s.pod.update_type=create+duration>900ms"
+
+    def arrived() -> bool:
+        with urlopen(query, timeout=10) as answer:
+            return bool(json.load(answer)["traces"])
+
+    lab.wait(arrived, what="the slow start")
+
+
+def kubeletsim(*arguments: str) -> str:
+    """Run a command and return what it prints."""
+    done = subprocess.run([sys.executable, "-m", "kubeletsim", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def as_json(store: TraceStore, trace: str) -> list[str]:
+    """Return a trace's spans as OTLP JSON with all that is around them, in an order of their own."""
+    return sorted(
+        json.dumps([one["resource"], scope_spans["scope"], span], sort_keys=True)
+        for one in json.loads(to_json(store.resource_spans(trace)))["resourceSpans"]
+        for scope_spans in one["scopeSpans"]
+        for span in scope_spans["spans"]
+    )
 
 
 def test_the_list_fills_live_and_values_are_never_markup(lab: Lab) -> None:
