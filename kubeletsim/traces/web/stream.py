@@ -9,12 +9,12 @@ import functools
 import json
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.store import TraceStore
@@ -46,6 +46,12 @@ async def _stream(reader: StoreReader, request: web.Request) -> web.StreamRespon
     trace_filter(request.query, now_ns=time.time_ns(), limit=_USUAL_TRACES)  # a fault is an answer, not an event
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
+    with suppress(ClientConnectionResetError):  # whoever watched has gone; aiohttp says so by failing the next write
+        await _tell(reader, request, response)
+    return response
+
+
+async def _tell(reader: StoreReader, request: web.Request, response: web.StreamResponse) -> None:
     batch: int | None = None
     with closing(_connect(reader.path)) as connection:
         version, spoken = -1, time.monotonic()
@@ -62,7 +68,6 @@ async def _stream(reader: StoreReader, request: web.Request) -> web.StreamRespon
                 spoken = time.monotonic()
                 await response.write(b": still here\n\n")
             await _wait(request.app[_STOPPING])
-    return response
 
 
 def _connect(path: Path) -> sqlite3.Connection:

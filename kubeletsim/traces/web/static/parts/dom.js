@@ -53,6 +53,17 @@ export function debounce(milliseconds, action) {
   };
 }
 
+/** Run an action when "/" is pressed anywhere but where it can be typed; returns what ends that. */
+export function onSlash(action) {
+  const pressed = (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    event.preventDefault();
+    action();
+  };
+  document.addEventListener("keydown", pressed);
+  return () => document.removeEventListener("keydown", pressed);
+}
+
 export const nextFrame = () => new Promise(requestAnimationFrame);
 
 /** What is shown when a question was answered with an error. */

@@ -1,6 +1,6 @@
 // The waterfall: of any number of spans only the rows in sight are in the document, and these are reused while scrolling.
 
-import { el, tip } from "./dom.js";
+import { debounce, el, tip } from "./dom.js";
 import { duration, split, ticks } from "./format.js";
 import { EVENTS, LINKS, ORPHAN } from "./model.js";
 import { colour } from "./services.js";
@@ -17,15 +17,21 @@ export class Waterfall {
     this.from = 0;
     this.to = Math.max(1, trace.duration);
     this.rows = new Map();
-    this.ruler = el("div.times", { "aria-hidden": "true" });
+    this.ruler = el("div.times");
     this.canvas = el("div.canvas");
+    this.canvas.setAttribute("role", "rowgroup");
+    // A grid that says how many rows it has, for of those only a few are there; the chosen one follows the keys.
     this.body = el("div.rows", {
-      role: "tree", tabindex: "0", "aria-label": "Spans",
+      role: "treegrid", tabindex: "0", "aria-label": "Spans", "aria-owns": "columns",
       onscroll: () => this.schedule(), onkeydown: (event) => this.keys(event), onclick: (event) => this.clicked(event),
     }, this.canvas);
     // One grid behind all rows rather than one in each: it need not be painted anew while scrolling.
     const grid = el("div.lines", { "aria-hidden": "true" }, el("i"), el("i"), el("i"), el("div"));
-    this.node = el("div.waterfall", {}, grid, el("div.head", {}, el("span", {}, "Span"), el("span.number", {}, "Duration"), el("span.number", {}, "Self"), this.ruler), this.body);
+    const heads = [el("span", {}, "Span"), el("span.number", {}, "Duration"), el("span.number", {}, "Self"), this.ruler];
+    heads.forEach((head) => head.setAttribute("role", "columnheader"));
+    this.ruler.setAttribute("aria-label", "Time");
+    this.node = el("div.waterfall", {}, grid, el("div.head", { id: "columns", role: "row", "aria-rowindex": "1" }, heads), this.body);
+    this.settle = debounce(200, () => this.arrange());
     this.watcher = new ResizeObserver(() => this.resize());
     this.watcher.observe(this.body);
     dragging(this.body, ".bars", (left, right) => this.zoom(this.from + left * (this.to - this.from), this.from + right * (this.to - this.from)));
@@ -44,9 +50,12 @@ export class Waterfall {
     this.height = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 1.75);
     this.body.style.setProperty("--row", `${this.height}px`);
     this.canvas.style.height = `${this.visible.length * this.height}px`;
+    this.body.setAttribute("aria-rowcount", this.visible.length + 1);
     this.drawRuler();
     this.draw();
   }
+
+  focus() { this.body.focus({ preventScroll: true }); }
 
   schedule() { this.frame ||= requestAnimationFrame(() => this.draw()); }
 
@@ -70,7 +79,15 @@ export class Waterfall {
     }
     for (const node of spare) node.remove();
     this.canvas.append(...fresh);
-    this.body.setAttribute("aria-activedescendant", this.rows.has(this.indexOf(this.chosen)) ? `row-${this.chosen}` : "");
+    this.settle();
+    const chosen = this.rows.has(this.indexOf(this.chosen)) ? `row-${this.chosen}` : "";
+    chosen ? this.body.setAttribute("aria-activedescendant", chosen) : this.body.removeAttribute("aria-activedescendant");
+  }
+
+  /** Put the rows in the document into the order in which they are seen, for whoever has them read out. */
+  arrange() {
+    const ordered = [...this.rows].sort(([a], [b]) => a - b).map(([, node]) => node);
+    ordered.forEach((node, at) => this.canvas.children[at] === node || this.canvas.insertBefore(node, this.canvas.children[at]));
   }
 
   fill(node, at) {
@@ -88,6 +105,7 @@ export class Waterfall {
     node.classList.toggle("chosen", row === this.chosen);
     node.classList.toggle("found", this.found.has(row));
     node.classList.toggle("failed", trace.failed(row));
+    node.setAttribute("aria-rowindex", at + 2);
     node.setAttribute("aria-level", trace.depth[row] + 1);
     node.setAttribute("aria-selected", row === this.chosen);
     const children = trace.hasChildren(row);
@@ -103,6 +121,7 @@ export class Waterfall {
     parts.length.textContent = duration(trace.length[row]);
     parts.self.textContent = children && !trace.partial ? duration(trace.self[row]) : "";
     node.setAttribute("aria-label", `${trace.name(row)}, ${service}, ${duration(trace.length[row])}${trace.failed(row) ? ", failed" : ""}${trace.critical.has(row) ? ", on the critical path" : ""}`);
+    parts.bars.setAttribute("aria-label", `begins after ${duration(trace.start[row])}${trace.critical.has(row) ? ", on the critical path" : ""}`);
     this.fillBar(parts, row);
   }
 
@@ -231,10 +250,11 @@ export class Waterfall {
 function newRow() {
   const parts = {
     twist: el("span.twist", { "aria-hidden": "true" }), where: el("span.where"), name: el("span.name"), service: el("span.of"), marks: el("span.marks"),
-    length: el("span.number"), self: el("span.number.self"), bar: el("div.span"), critical: el("div.critical"),
+    length: el("span.number", { role: "gridcell" }), self: el("span.number.self", { role: "gridcell" }), bar: el("div.span"), critical: el("div.critical"),
   };
-  const node = el("div.row", { role: "treeitem" },
-    el("div.label", {}, parts.twist, el("span.dot"), parts.name, parts.where, parts.service, parts.marks), parts.length, parts.self, el("div.bars", {}, parts.bar, parts.critical));
+  parts.bars = el("div.bars", { role: "gridcell" }, parts.bar, parts.critical);
+  const node = el("div.row", { role: "row" },
+    el("div.label", { role: "gridcell" }, parts.twist, el("span.dot"), parts.name, parts.where, parts.service, parts.marks), parts.length, parts.self, parts.bars);
   node.parts = parts;
   return node;
 }

@@ -1,7 +1,7 @@
 // The list of traces, live: a scatter plot over a table, filtered by a query that is in the address.
 
 import { ask } from "../parts/api.js";
-import { el } from "../parts/dom.js";
+import { el, onSlash } from "../parts/dom.js";
 import { clock, count, duration, plural } from "../parts/format.js";
 import { queryForm } from "../parts/query.js";
 import { scatter } from "../parts/scatter.js";
@@ -29,6 +29,7 @@ export function show(main, { params, go }) {
   main.classList.add("list");
   main.append(el("h1.hidden", {}, "Traces"), form.form, plot.node, el("div.bar", {}, state, compare), table, empty);
   main.addEventListener("keydown", keys);
+  const quit = onSlash(() => form.focus());
   connect();
 
   function change(next) {
@@ -115,7 +116,6 @@ export function show(main, { params, go }) {
 
   function keys(event) {
     if (event.target.matches("input[type=search], select")) return;
-    if (event.key === "/") { event.preventDefault(); form.focus(); }
     const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
@@ -123,5 +123,5 @@ export function show(main, { params, go }) {
     links[Math.max(0, Math.min(links.length - 1, links.indexOf(document.activeElement.closest?.("tr")?.querySelector("td.root a")) + step))]?.focus();
   }
 
-  return () => { live?.close(); plot.end(); main.removeEventListener("keydown", keys); };
+  return () => { live?.close(); plot.end(); quit(); main.removeEventListener("keydown", keys); };
 }

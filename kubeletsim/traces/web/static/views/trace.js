@@ -1,7 +1,7 @@
 // One trace: waterfall, flame graph or operations; the span that is looked at, the zoom and the search are in the address.
 
 import { ask, columns } from "../parts/api.js";
-import { debounce, el, nextFrame, problem } from "../parts/dom.js";
+import { debounce, el, nextFrame, onSlash, problem } from "../parts/dom.js";
 import { clock, duration, plural } from "../parts/format.js";
 import { details } from "../parts/details.js";
 import { flame } from "../parts/flame.js";
@@ -54,14 +54,18 @@ function open(main, trace, params) {
 
   const panel = details(trace, { reveal: (row) => fall.reveal(row), zoom: (from, to) => fall.zoom(from, to), close: closePanel });
   const fall = new Waterfall(trace, {
-    choose(row) { note("span", trace.spanId(row)); panel.show(row); },
+    choose(row, { open = false } = {}) {
+      note("span", trace.spanId(row));
+      panel.show(row);
+      if (open) panel.node.focus();
+    },
     zoomed(from, to) { strip.mark(from, to); note("zoom", from <= 0 && to >= trace.duration ? "" : `${Math.round(from)}-${Math.round(to)}`); },
   });
   const strip = overview(trace, { zoom: (from, to) => fall.zoom(from, to) });
   const search = searching(trace, fall, (text) => note("find", text));
-  const stage = el("div.stage");
-  const tabs = el("div.tabs", { role: "tablist", "aria-label": "Ways to look at it" }, Object.entries(VIEWS).map(([name, title]) =>
-    el("button", { type: "button", role: "tab", "data-view": name, onclick: () => { note("view", name === "waterfall" ? "" : name); look(name); } }, title)));
+  const stage = el("div.stage", { id: "stage", role: "tabpanel" });
+  const tabs = el("div.tabs", { role: "tablist", "aria-label": "Ways to look at it", onkeydown: walkTabs }, Object.entries(VIEWS).map(([name, title]) =>
+    el("button", { type: "button", role: "tab", "data-view": name, "aria-controls": "stage", onclick: () => { note("view", name === "waterfall" ? "" : name); look(name); } }, title)));
   const depths = el("div.tabs", {}, el("button", { type: "button", title: "Show every span", onclick: () => fall.collapse(Infinity) }, "Expand"),
     el("button", { type: "button", title: "Show the roots and what they call", onclick: () => fall.collapse(1) }, "Collapse"),
     el("button", { type: "button", title: "Show the whole time (0)", onclick: () => fall.zoom(0, trace.duration) }, "Reset zoom"));
@@ -71,6 +75,7 @@ function open(main, trace, params) {
   shown.append(stage, panel.node);
   document.title = `${trace.size ? trace.name(0) : "Trace"} · ${duration(trace.duration)} · kubeletsim`;
   main.addEventListener("keydown", keys);
+  const quit = onSlash(() => search.focus());
   look(place.get("view") in VIEWS ? place.get("view") : "waterfall");
   restore();
   offerPath();
@@ -102,7 +107,11 @@ function open(main, trace, params) {
 
   function look(name) {
     current = name;
-    for (const tab of tabs.children) tab.setAttribute("aria-selected", tab.dataset.view === name);
+    for (const tab of tabs.children) {
+      tab.setAttribute("aria-selected", tab.dataset.view === name);
+      tab.tabIndex = tab.dataset.view === name ? 0 : -1;
+    }
+    stage.setAttribute("aria-label", VIEWS[name]);
     depths.hidden = name !== "waterfall";
     if (name === "waterfall") stage.replaceChildren(strip.node, fall.node);
     else if (name === "flame") stage.replaceChildren(flame(trace, { choose(row) { note("view", ""); look("waterfall"); fall.reveal(row, { middle: true }); } }));
@@ -115,6 +124,17 @@ function open(main, trace, params) {
     if (name === "waterfall") fall.resize();
   }
 
+  /** Arrow keys go through the tabs, as everywhere else. */
+  function walkTabs(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const all = [...tabs.children];
+    const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+    event.preventDefault();
+    next.focus();
+    next.click();
+  }
+
   function restore() {
     const [from, to] = (place.get("zoom") ?? "").split("-").map(Number);
     if (to > from) { fall.zoom(from, to, { quiet: true }); strip.mark(fall.from, fall.to); } else strip.mark(0, trace.duration);
@@ -123,10 +143,10 @@ function open(main, trace, params) {
     else if (trace.size) fall.chosen = 0;
     if (place.get("find")) search.start(place.get("find"));
     fall.draw();
-    fall.body.focus({ preventScroll: true });
+    fall.focus();
   }
 
-  function closePanel() { panel.hide(); note("span", ""); fall.body.focus({ preventScroll: true }); }
+  function closePanel() { panel.hide(); note("span", ""); fall.focus(); }
 
   function keys(event) {
     if (event.key === "Escape") {
@@ -134,12 +154,12 @@ function open(main, trace, params) {
       panel.node.hidden ? fall.zoom(0, trace.duration) : closePanel();
     }
     if (event.target.matches("input, select, textarea")) return;
-    if (event.key === "/") { event.preventDefault(); search.focus(); }
     if (event.key === "n" || event.key === "N") search.step(event.key === "n" ? 1 : -1);
   }
 
   function end() {
     gone = true;
+    quit();
     main.removeEventListener("keydown", keys);
     fall.end();
     strip.end();
