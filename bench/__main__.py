@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import cri, crowd, imports, ingest, node, page, spans, store
+from bench import cri, crowd, imports, ingest, node, page, spans, store, stub
 from bench.figure import Figure
 
 GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
@@ -17,6 +18,7 @@ GROUPS: dict[str, Callable[[], Iterator[Figure] | AsyncIterator[Figure]]] = {
     "page": page.figures,
     "store": store.figures,
     "cri": cri.figures,
+    "stub": stub.figures,
     "node": node.figures,
     "crowd": crowd.figures,
 }
@@ -54,9 +56,14 @@ def main() -> None:
     if unknown := [name for name in wanted if name not in GROUPS]:
         sys.exit(f"bench: no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     progress, figures = Console(stderr=True), []
-    for group in wanted:
-        with progress.status(f"measuring {group} …"):
-            figures += measure(group)
+    for number, group in enumerate(wanted, start=1):
+        begin = time.monotonic()
+        with progress.status(f"measuring {group} ({number} of {len(wanted)}) …"):
+            figures += (measured := measure(group))
+        missed = sum(figure.kept is False for figure in measured)
+        progress.print(
+            f"{group}: {len(measured)} figures in {time.monotonic() - begin:.0f} s, {missed} promises missed"
+        )
     Console(width=None if sys.stdout.isatty() else 160).print(table(figures))
 
 

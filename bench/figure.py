@@ -15,7 +15,7 @@ class Figure:
     other: float | None = None
     """The other's value in the same unit, measured in the same run; a quoted one says so in `beside`."""
     limit: str = ""
-    """The promise this figure stands for, if there is one: `<= 80`."""
+    """The promise this figure stands for, if there is one: `<= 80`, or of its ratio to the other: `ratio >= 0.9`."""
 
     @property
     def ratio(self) -> float | None:
@@ -27,5 +27,6 @@ class Figure:
         """Tell whether the promise holds; None without one."""
         if not self.limit:
             return None
-        comparison, bound = self.limit.split()
-        return self.value <= float(bound) if comparison == "<=" else self.value >= float(bound)
+        *of, comparison, bound = self.limit.split()
+        measured = (self.ratio or 0.0) if of == ["ratio"] else self.value
+        return measured <= float(bound) if comparison == "<=" else measured >= float(bound)
