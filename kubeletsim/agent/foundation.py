@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -39,3 +40,12 @@ class Foundation:
     seed: str
     """What chance is drawn from where a run is to be like the last one."""
     images: ImageParts
+
+    @property
+    def log_links_dir(self) -> Path:
+        """Where each container's log has a link by pod and container: beside podLogsDir.
+
+        By default that is /var/log/containers, where upstream puts them wherever the logs themselves are. A node that
+        keeps its logs elsewhere, perhaps beside a kubelet, keeps out of that directory.
+        """
+        return Path(self.config.podLogsDir).parent / "containers"

@@ -22,8 +22,9 @@ from kubeletsim.agent.events import JOURNAL_NAME, EventJournal, Recorder, Record
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.host import Host, node_ips, node_name, read_host, read_resolv_conf
 from kubeletsim.agent.image_parts import ImageParts
-from kubeletsim.agent.pod_parts import PodParts, Watching
+from kubeletsim.agent.pod_parts import PodParts
 from kubeletsim.agent.upkeep_parts import build_logs, build_upkeep
+from kubeletsim.agent.watching import Watching
 from kubeletsim.base.rpc_spans import SCOPE_NAME, SCOPE_VERSION
 from kubeletsim.base.telemetry import Telemetry, TelemetrySettingsError, TracingSettings, open_telemetry
 from kubeletsim.base.timing import Clock
@@ -163,7 +164,7 @@ class Node:
                 configz=lambda: self._configz,
                 last_sync_loop=pods.sync_loop.last_sync_loop,
                 registry=base.registry,
-                probe_registry=pods.probe_registry,
+                probe_registry=pods.runtime.probe_registry,
             ),
             telemetry=base.telemetry,
             clock=base.clock,

@@ -4,78 +4,32 @@ Here `pods` and `pleg` meet, which do not know each other: the PLEG's cache is w
 the sync loop reads, and a worker that did something asks it for a relist.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
 from lightkube.models.core_v1 import Pod
-from prometheus_client import CollectorRegistry
 
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.node_shape import node_shape
-from kubeletsim.model.pod import FILE_SOURCE, HTTP_SOURCE
-from kubeletsim.model.runtime import ContainerID, ObservedPod, PodUID
-from kubeletsim.pleg.cache import PodCache
-from kubeletsim.pleg.evented import EventedPLEG
-from kubeletsim.pleg.generic import GenericPLEG
-from kubeletsim.pleg.reader import RuntimeReader
+from kubeletsim.agent.runtime_parts import RemoveContainer, RuntimeParts
+from kubeletsim.agent.source_parts import Source, build_sources
+from kubeletsim.agent.watching import Watching
 from kubeletsim.pods import sync
 from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
-from kubeletsim.pods.containers import ContainerStarter
-from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.housekeeping import Housekeeper
-from kubeletsim.pods.images import ImageManager, PullLimits
 from kubeletsim.pods.pod_manager import PodManager
-from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
-from kubeletsim.pods.runtime_sync import RuntimeSync
 from kubeletsim.pods.shutdown import NodeShutdown
 from kubeletsim.pods.shutdown_plan import PriorityPeriod, shutdown_periods
-from kubeletsim.pods.sources import FileSource, PodConfig, URLSource
+from kubeletsim.pods.sources import PodConfig
 from kubeletsim.pods.status_manager import StatusManager
-from kubeletsim.pods.stopping import PodStopper
 from kubeletsim.pods.sync import PodSync
 from kubeletsim.pods.sync_loop import SyncLoop
 from kubeletsim.pods.volumes import VolumeManager
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
-from kubeletsim.upkeep.runtime_state import HealthCheck, RuntimeState
-
-Source = FileSource | URLSource
-RemoveContainer = Callable[[ContainerID], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
-    """What looks at the runtime: the PLEG and what it reads with and writes to."""
-
-    reader: RuntimeReader
-    cache: PodCache
-    pleg: GenericPLEG
-    evented: EventedPLEG | None
-    """Runs the other one beside itself; None while its gate is off."""
-
-    @classmethod
-    def build(cls, base: Foundation) -> Self:
-        """Build the PLEGs; they need nothing but the runtime."""
-        reader = RuntimeReader(base.runtime, clock=base.clock)
-        cache = PodCache(base.clock)
-        pleg = GenericPLEG(reader, cache=cache, clock=base.clock, rng=base.rng, registry=base.registry)
-        evented = EventedPLEG(
-            base.runtime, generic=pleg, cache=cache, clock=base.clock, rng=base.rng, registry=base.registry
-        )
-        return cls(reader=reader, cache=cache, pleg=pleg, evented=evented if "EventedPLEG" in base.gates else None)
-
-    @property
-    def health_checks(self) -> Mapping[str, HealthCheck]:
-        """What says that the runtime is not being watched, by name."""
-        evented = {"EventedPLEG": self.evented.health_problem} if self.evented is not None else {}
-        return {"PLEG": self.pleg.health_problem, **evented}
-
-    async def run(self) -> None:
-        """Watch; never returns."""
-        await (self.evented or self.pleg).run()
+from kubeletsim.upkeep.runtime_state import RuntimeState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +40,9 @@ class PodParts:
     sources: dict[str, Source]
     pods: PodManager
     statuses: StatusManager
+    runtime: RuntimeParts
     workers: PodWorkers
     deletor: ContainerDeletor
-    probes: ProbeManager
-    probe_registry: CollectorRegistry
-    """What /metrics/probes shows."""
     admitter: PodAdmitter
     shutdown: NodeShutdown
     sync_loop: SyncLoop
@@ -108,49 +60,20 @@ class PodParts:
             state: why the runtime cannot be used now, if so.
             remove_container: removes a dead container with its logs.
         """
-        config, sources = _build_sources(base)
+        config, sources = build_sources(base)
         pods, statuses, queue = PodManager(), StatusManager(), WorkQueue(clock=base.clock)
-        probes, probe_registry = _build_probes(base, statuses=statuses)
-        runtime_sync, collect_backoff, stopper = _build_runtime_sync(
-            base, remove_container=remove_container, observe=watching.reader.observe, probes=probes
-        )
-        pod_sync = PodSync(
-            base.runtime,
-            runtime=runtime_sync,
-            stopper=stopper,
-            volumes=VolumeManager(node=base.facts, clock=base.clock, record=base.record),
-            probes=probes,
-            observe=watching.reader.observe,
-            statuses=statuses,
-            node=base.facts,
-            runtime_name=base.runtime_name,
-            network_errors=state.network_errors,
-            clock=base.clock,
-            tracer=base.telemetry.tracer(sync.SCOPE),
-            record=base.record,
-            registry=base.registry,
-            restarts_all="RestartAllContainersOnContainerExits" in base.gates,
-        )
+        runtime = RuntimeParts.build(base, watching=watching, statuses=statuses, remove_container=remove_container)
+        pod_sync = _build_pod_sync(base, runtime, watching=watching, statuses=statuses, state=state)
         workers = _build_workers(base, pod_sync, watching=watching, queue=queue)
         deletor = ContainerDeletor(
             remove_container, max_per_pod_container=base.flags.maximum_dead_containers_per_container
-        )
-        housekeeper = Housekeeper(
-            pods=pods,
-            workers=workers,
-            statuses=statuses,
-            keep_probes=probes.keep_only,
-            list_running_pods=lambda: watching.reader.list_pods(running_only=True),
-            root_dir=base.flags.root_dir,
-            collect_backoff=collect_backoff,
-            registry=base.registry,
         )
         shutdown = _build_shutdown(base, workers=workers, statuses=statuses)
         admitter = _build_admitter(base, pods=pods, workers=workers, statuses=statuses, shutdown=shutdown)
         sync_loop = SyncLoop(
             config=config,
             pleg_events=watching.pleg.events,
-            probe_updates=probes.updates,
+            probe_updates=runtime.probes.updates,
             observed=watching.cache,
             pods=pods,
             statuses=statuses,
@@ -158,7 +81,9 @@ class PodParts:
             queue=queue,
             admitter=admitter,
             deletor=deletor,
-            housekeeper=housekeeper,
+            housekeeper=_build_housekeeper(
+                base, runtime, watching=watching, pods=pods, workers=workers, statuses=statuses
+            ),
             runtime_errors=state.runtime_errors,
             clock=base.clock,
         )
@@ -167,10 +92,9 @@ class PodParts:
             sources=sources,
             pods=pods,
             statuses=statuses,
+            runtime=runtime,
             workers=workers,
             deletor=deletor,
-            probes=probes,
-            probe_registry=probe_registry,
             admitter=admitter,
             shutdown=shutdown,
             sync_loop=sync_loop,
@@ -195,23 +119,32 @@ class PodParts:
             "pleg": self.watching.run,
             "pod-workers": self.workers.run,
             "container-deletor": self.deletor.run,
-            "probes": self.probes.run,
+            "probes": self.runtime.probes.run,
             "sync-loop": self.sync_loop.run,
             **{f"source-{name}": source.run for name, source in self.sources.items()},
         }
 
 
-def _build_probes(base: Foundation, *, statuses: StatusManager) -> tuple[ProbeManager, CollectorRegistry]:
-    """Build the probes, and the registry of their metrics."""
-    registry = CollectorRegistry()
-    probes = ProbeManager(
-        Prober(base.runtime, record=base.record),
-        status=statuses.get,
-        metrics=ProbeMetrics(registry),
+def _build_pod_sync(
+    base: Foundation, runtime: RuntimeParts, *, watching: Watching, statuses: StatusManager, state: RuntimeState
+) -> PodSync:
+    return PodSync(
+        base.runtime,
+        runtime=runtime.sync,
+        stopper=runtime.stopper,
+        volumes=VolumeManager(node=base.facts, clock=base.clock, record=base.record),
+        probes=runtime.probes,
+        observe=watching.reader.observe,
+        statuses=statuses,
+        node=base.facts,
+        runtime_name=base.runtime_name,
+        network_errors=state.network_errors,
         clock=base.clock,
-        rng=base.rng,
+        tracer=base.telemetry.tracer(sync.SCOPE),
+        record=base.record,
+        registry=base.registry,
+        restarts_all="RestartAllContainersOnContainerExits" in base.gates,
     )
-    return probes, registry
 
 
 def _build_workers(base: Foundation, pod_sync: PodSync, *, watching: Watching, queue: WorkQueue) -> PodWorkers:
@@ -224,6 +157,27 @@ def _build_workers(base: Foundation, pod_sync: PodSync, *, watching: Watching, q
         clock=base.clock,
         seed=base.seed,
         record=base.record,
+        registry=base.registry,
+    )
+
+
+def _build_housekeeper(
+    base: Foundation,
+    runtime: RuntimeParts,
+    *,
+    watching: Watching,
+    pods: PodManager,
+    workers: PodWorkers,
+    statuses: StatusManager,
+) -> Housekeeper:
+    return Housekeeper(
+        pods=pods,
+        workers=workers,
+        statuses=statuses,
+        keep_probes=runtime.probes.keep_only,
+        list_running_pods=lambda: watching.reader.list_pods(running_only=True),
+        root_dir=base.flags.root_dir,
+        collect_backoff=runtime.collect_backoff,
         registry=base.registry,
     )
 
@@ -261,86 +215,3 @@ def _build_shutdown(base: Foundation, *, workers: PodWorkers, statuses: StatusMa
         node=base.reference,
         registry=base.registry,
     )
-
-
-def _build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
-    """Build the sources that are configured; without any, `PodConfig` has nothing to wait for."""
-    path, url = base.config.staticPodPath, base.config.staticPodURL
-    names = [name for name, place in ((FILE_SOURCE, path), (HTTP_SOURCE, url)) if place]
-    config = PodConfig(names, clock=base.clock, record=base.record)
-    sources: dict[str, Source] = {}
-    if path:
-        sources[FILE_SOURCE] = FileSource(
-            Path(path),
-            node_name=base.facts.name,
-            publish=config.publisher(FILE_SOURCE),
-            check_frequency_seconds=base.config.fileCheckFrequency.seconds,
-            rng=base.rng,
-        )
-    if url:
-        sources[HTTP_SOURCE] = URLSource(
-            url,
-            headers=base.config.staticPodURLHeader,
-            node_name=base.facts.name,
-            publish=config.publisher(HTTP_SOURCE),
-            check_frequency_seconds=base.config.httpCheckFrequency.seconds,
-            rng=base.rng,
-        )
-    return config, sources
-
-
-def _build_runtime_sync(
-    base: Foundation,
-    *,
-    remove_container: RemoveContainer,
-    observe: Callable[[PodUID], Awaitable[ObservedPod]],
-    probes: ProbeManager,
-) -> tuple[RuntimeSync, Callable[[], None], PodStopper]:
-    """Build what carries out a sync's plan; with it what forgets backoff, and what stops pods."""
-    config = base.config
-    longest_backoff = config.crashLoopBackOff.maxContainerRestartPeriod  # absent while its gate is off
-    images = ImageManager(
-        base.runtime,
-        limits=PullLimits(
-            qps=config.registryPullQPS,
-            burst=config.registryBurst,
-            serialize=bool(config.serializeImagePulls),
-            max_parallel=config.maxParallelImagePulls,
-        ),
-        clock=base.clock,
-        record=base.record,
-        registry=base.registry,
-        credentials=base.images.credentials.find,
-        access=base.images.access,
-    )
-    hooks = HookRunner(base.runtime, observe=observe, record=base.record, registry=base.registry)
-    stopper = PodStopper(base.runtime, hooks=hooks, clock=base.clock, record=base.record)
-    starter = ContainerStarter(
-        base.runtime,
-        images=images,
-        hooks=hooks,
-        stopper=stopper,
-        node=base.facts,
-        max_crash_backoff_seconds=longest_backoff.seconds if longest_backoff else 300,
-        log_links_dir=None,
-        clock=base.clock,
-        rng=base.rng,
-        record=base.record,
-        registry=base.registry,
-    )
-    runtime_sync = RuntimeSync(
-        base.runtime,
-        starter=starter,
-        stopper=stopper,
-        remove_container=remove_container,
-        node=base.facts,
-        probes=probes.results,
-        record=base.record,
-        registry=base.registry,
-    )
-
-    def collect_backoff() -> None:
-        images.collect()
-        starter.collect()
-
-    return runtime_sync, collect_backoff, stopper

@@ -21,8 +21,8 @@ from kubeletsim.upkeep.runtime_state import RuntimeState
 
 
 def build_logs(base: Foundation) -> ContainerLogs:
-    """Build what knows the pods' log files; this node has no /var/log/containers, which belongs to the machine."""
-    return ContainerLogs(pod_logs_dir=Path(base.config.podLogsDir), links_dir=None)
+    """Build what knows the pods' log files."""
+    return ContainerLogs(pod_logs_dir=Path(base.config.podLogsDir), links_dir=base.log_links_dir)
 
 
 def build_upkeep(

@@ -64,7 +64,7 @@ class ContainerStarter:
         stopper: stops those whose hook has failed.
         node: the facts of this node that go into their configuration.
         max_crash_backoff_seconds: crashLoopBackOff.maxContainerRestartPeriod.
-        log_links_dir: where a link to each container's log is put (/var/log/containers); None for nowhere.
+        log_links_dir: where a link to each container's log is put (/var/log/containers).
         record: takes Created, Started, Failed and BackOff.
         registry: gets kubelet_started_containers_total and kubelet_started_containers_errors_total.
     """
@@ -78,7 +78,7 @@ class ContainerStarter:
         stopper: PodStopper,
         node: NodeFacts,
         max_crash_backoff_seconds: float,
-        log_links_dir: Path | None,
+        log_links_dir: Path,
         clock: Clock,
         rng: random.Random,
         record: EventRecorder,
@@ -255,12 +255,11 @@ class ContainerStarter:
         except CRIError as error:
             raise StartFailure("RunContainerError", error.desc) from error
         self._tell(pod, container, "Started", "Container started")
-        if self._log_links_dir is not None:
-            name = f"{pod_name(pod)}_{pod_namespace(pod)}_{container.name}-{container_id}.log"
-            try:
-                link_log(Path(sandbox_config.log_directory) / config.log_path, self._log_links_dir / name)
-            except OSError as error:
-                log.warning("Failed to link the log of container %s: %s", container_id, error)
+        name = f"{pod_name(pod)}_{pod_namespace(pod)}_{container.name}-{container_id}.log"
+        try:
+            link_log(Path(sandbox_config.log_directory) / config.log_path, self._log_links_dir / name)
+        except OSError as error:
+            log.warning("Failed to link the log of container %s: %s", container_id, error)
         return container_id
 
     async def _post_start(self, pod: Pod, container: AnyContainer, container_id: ContainerID) -> None:

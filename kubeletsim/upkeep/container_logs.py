@@ -23,10 +23,10 @@ class ContainerLogs:
 
     Args:
         pod_logs_dir: podLogsDir; need not exist.
-        links_dir: where the links are, or None for a node without them.
+        links_dir: where the links are; need not exist.
     """
 
-    def __init__(self, *, pod_logs_dir: Path, links_dir: Path | None) -> None:
+    def __init__(self, *, pod_logs_dir: Path, links_dir: Path) -> None:
         self._pod_logs_dir = pod_logs_dir
         self._links_dir = links_dir
 
@@ -51,16 +51,12 @@ class ContainerLogs:
         Raises:
             OSError: the link cannot be deleted.
         """
-        if self._links_dir is None:
-            return
         pod, namespace = labels.get(POD_NAME_LABEL, ""), labels.get(POD_NAMESPACE_LABEL, "")
         name = f"{pod}_{namespace}_{labels.get(CONTAINER_NAME_LABEL, '')}-{container_id}.log"
         (self._links_dir / name).unlink(missing_ok=True)
 
     def dangling_links(self) -> list[tuple[Path, ContainerID | None]]:
         """Return the links whose log file is gone, with the container each names; None when the name tells of none."""
-        if self._links_dir is None or not self._links_dir.is_dir():
-            return []
         links = sorted(link for link in self._links_dir.glob("*.log") if link.is_symlink() and not link.exists())
         return [(link, _container_of(link)) for link in links]
 

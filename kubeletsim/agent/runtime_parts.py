@@ -1,0 +1,122 @@
+"""What carries out the syncs of pods: images, hooks, starts, stops and probes, on the runtime."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+
+from kubeletsim.agent.foundation import Foundation
+from kubeletsim.agent.watching import Watching
+from kubeletsim.model.runtime import ContainerID
+from kubeletsim.pods.containers import ContainerStarter
+from kubeletsim.pods.hooks import HookRunner
+from kubeletsim.pods.images import ImageManager, PullLimits
+from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
+from kubeletsim.pods.runtime_sync import RuntimeSync
+from kubeletsim.pods.status_manager import StatusManager
+from kubeletsim.pods.stopping import PodStopper
+
+LONGEST_CRASH_BACKOFF_SECONDS = 300.0
+
+RemoveContainer = Callable[[ContainerID], Awaitable[None]]
+"""Removes a dead container with its logs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeParts:
+    """The parts that act on the runtime for pods."""
+
+    images: ImageManager
+    starter: ContainerStarter
+    stopper: PodStopper
+    probes: ProbeManager
+    probe_registry: CollectorRegistry
+    """What /metrics/probes shows."""
+    sync: RuntimeSync
+
+    @classmethod
+    def build(
+        cls, base: Foundation, *, watching: Watching, statuses: StatusManager, remove_container: RemoveContainer
+    ) -> Self:
+        """Build them.
+
+        Args:
+            base: configuration, runtime, instruments.
+            watching: reads pods past the cache, for hooks.
+            statuses: what probes look at.
+            remove_container: removes a dead container with its logs.
+        """
+        hooks = HookRunner(base.runtime, observe=watching.reader.observe, record=base.record, registry=base.registry)
+        images = _build_images(base)
+        stopper = PodStopper(base.runtime, hooks=hooks, clock=base.clock, record=base.record)
+        starter = _build_starter(base, images=images, hooks=hooks, stopper=stopper)
+        probes, probe_registry = _build_probes(base, statuses=statuses)
+        sync = RuntimeSync(
+            base.runtime,
+            starter=starter,
+            stopper=stopper,
+            remove_container=remove_container,
+            node=base.facts,
+            probes=probes.results,
+            record=base.record,
+            registry=base.registry,
+        )
+        return cls(
+            images=images, starter=starter, stopper=stopper, probes=probes, probe_registry=probe_registry, sync=sync
+        )
+
+    def collect_backoff(self) -> None:
+        """Forget the backoff of what has not failed for long."""
+        self.images.collect()
+        self.starter.collect()
+
+
+def _build_images(base: Foundation) -> ImageManager:
+    config = base.config
+    return ImageManager(
+        base.runtime,
+        limits=PullLimits(
+            qps=config.registryPullQPS,
+            burst=config.registryBurst,
+            serialize=bool(config.serializeImagePulls),
+            max_parallel=config.maxParallelImagePulls,
+        ),
+        clock=base.clock,
+        record=base.record,
+        registry=base.registry,
+        credentials=base.images.credentials.find,
+        access=base.images.access,
+    )
+
+
+def _build_starter(
+    base: Foundation, *, images: ImageManager, hooks: HookRunner, stopper: PodStopper
+) -> ContainerStarter:
+    longest = base.config.crashLoopBackOff.maxContainerRestartPeriod  # absent while its gate is off
+    return ContainerStarter(
+        base.runtime,
+        images=images,
+        hooks=hooks,
+        stopper=stopper,
+        node=base.facts,
+        max_crash_backoff_seconds=longest.seconds if longest else LONGEST_CRASH_BACKOFF_SECONDS,
+        log_links_dir=base.log_links_dir,
+        clock=base.clock,
+        rng=base.rng,
+        record=base.record,
+        registry=base.registry,
+    )
+
+
+def _build_probes(base: Foundation, *, statuses: StatusManager) -> tuple[ProbeManager, CollectorRegistry]:
+    """Build the probes, and the registry of their metrics."""
+    registry = CollectorRegistry()
+    probes = ProbeManager(
+        Prober(base.runtime, record=base.record),
+        status=statuses.get,
+        metrics=ProbeMetrics(registry),
+        clock=base.clock,
+        rng=base.rng,
+    )
+    return probes, registry
