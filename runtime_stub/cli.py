@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from kubeletsim.base.loopback import parse_loopback
+from kubeletsim.base.suggestion import did_you_mean
 from runtime_stub.settings import DEFAULT_LISTEN, LATENCY_NAMES, PROFILE_NAMES, Settings, SettingsError
 
 MAX_RATE = 1_000_000
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except SettingsError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    sys.exit(_serve(settings, verbosity=flags.verbosity))
+    sys.exit(_serve(settings, flags))
 
 
 def settings_of(flags: argparse.Namespace) -> Settings:
@@ -53,34 +55,45 @@ def _check(settings: Settings) -> None:
     """Look at what can only be judged when everything is known."""
     from runtime_stub.behaviour.profiles import PROFILES
     from runtime_stub.listener import ListenError, parse_listen
+    from runtime_stub.rule_check import rule_findings
 
-    faults = []
+    faults, source = [], settings.source
     try:
         parse_listen(settings.listen)
     except ListenError as error:
-        faults.append(f"listen: {error}")
-    known = PROFILES[settings.profile].latencies
-    faults += [
-        f"latencies.{name}: no such latency in profile {settings.profile}; it has {', '.join(sorted(known))}"
-        for name in settings.latencies
-        if name not in known
-    ]
+        faults.append(source.fault(("listen",), str(error)))
+    try:
+        if settings.control:
+            parse_loopback(settings.control)
+    except ValueError as error:
+        faults.append(source.fault(("control",), f'"{settings.control}": {error}'))
+    profile = PROFILES[settings.profile]
+    known = sorted(profile.latencies)
+    for name in settings.latencies:
+        if name not in known:
+            allowed = did_you_mean(name, known) or f"; allowed: {', '.join(known)}"
+            faults.append(
+                source.fault(("latencies", name), f"no such piece of work in profile {settings.profile}{allowed}")
+            )
+    faults += [source.fault(("rules", *one.path), one.problem) for one in rule_findings(settings.rules, profile)]
     if faults:
         raise SettingsError("\n".join(faults))
 
 
-def _serve(settings: Settings, *, verbosity: int) -> int:
+def _serve(settings: Settings, flags: argparse.Namespace) -> int:
     import asyncio
 
     from kubeletsim.base import logs
     from kubeletsim.base.telemetry import TelemetrySettingsError
     from runtime_stub.journal import JournalError
     from runtime_stub.listener import ListenError
-    from runtime_stub.server import run
+    from runtime_stub.lives import run
+    from runtime_stub.reload import Reload
 
-    logs.configure(verbosity=verbosity)
+    logs.configure(verbosity=flags.verbosity)
+    reload = Reload(Path(flags.config), lambda: settings_of(flags), settings) if flags.config else None
     try:
-        asyncio.run(run(settings, environ=os.environ))
+        asyncio.run(run(settings, environ=os.environ, reload=reload))
     except (ListenError, JournalError) as error:
         print(f"runtime-stub: {error}", file=sys.stderr)
         return 1
@@ -105,9 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--config", metavar="FILE", help="a RuntimeStubConfiguration")
     add("--profile", choices=PROFILE_NAMES, help="the runtime to imitate (default containerd)")
     add("--root-dir", metavar="DIR", help="keep state here; without it, state ends with the process")
-    add("--seed", type=int, metavar="N", help="the same seed draws the same latencies (default 0)")
+    add("--seed", type=int, metavar="N", help="the same seed draws the same (default 0)")
     add("--latency", choices=LATENCY_NAMES, help="none: answer at once (default: as long as recorded)")
     add("--otlp-endpoint", metavar="HOST:PORT", help="send spans there over OTLP gRPC (default: no spans)")
+    add("--control", metavar="HOST:PORT", help="the control API, on loopback (default: none)")
     add(
         "--sampling-rate-per-million",
         type=_rate,

@@ -3,13 +3,19 @@
 Imported only when a file is given: pydantic takes longer to load than the rest of the stub.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
-from kubeletsim.base.go_yaml import UnreadableTextError, read_document
+from kubeletsim.base.duration import Duration
+from kubeletsim.base.go_yaml import Document, UnreadableTextError, read_document
+from kubeletsim.base.loopback import parse_loopback
 from runtime_stub.behaviour.catalogue import ImageEntry
+from runtime_stub.behaviour.rules.restarts import Restart
+from runtime_stub.config_findings import worded
+from runtime_stub.rule_schema import LatencyField, Part, RuleText, Seconds
 from runtime_stub.settings import (
     DEFAULT_LISTEN,
     DEFAULT_POD_CIDR,
@@ -18,6 +24,8 @@ from runtime_stub.settings import (
     Settings,
     SettingsError,
 )
+from runtime_stub.source import Path as Where
+from runtime_stub.source import Source
 from runtime_stub.state.addresses import parse_ranges
 from runtime_stub.state.references import parse_reference
 
@@ -36,14 +44,9 @@ def _checked_ranges(text: str) -> str:
 
 
 Reference = Annotated[str, AfterValidator(_checked_reference)]
-Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Tracing(_Part):
+class _Tracing(Part):
     endpoint: str = ""
     samplingRatePerMillion: int = Field(default=0, ge=0, le=1_000_000)
 
@@ -52,14 +55,14 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern="^/")]
 
 
-class _CatalogueEntry(_Part):
+class _CatalogueEntry(Part):
     name: Annotated[str, Field(min_length=1)]
     content: str = ""
     user: str = ""
-    command: list[str] = []
-    serves: list[Port] = []
+    command: list[str] = Field(default_factory=list)
+    serves: list[Port] = Field(default_factory=list)
     banner: str = ""
-    files: dict[AbsolutePath, str] = {}
+    files: dict[AbsolutePath, str] = Field(default_factory=dict)
 
     def entry(self) -> ImageEntry:
         """Return the entry that this part of the file describes."""
@@ -74,23 +77,63 @@ class _CatalogueEntry(_Part):
         )
 
 
-class _Images(_Part):
+class _Images(Part):
     sandbox: Reference = DEFAULT_SANDBOX_IMAGE
-    preloaded: list[Reference] = []
-    catalogue: list[_CatalogueEntry] = []
+    preloaded: list[Reference] = Field(default_factory=list)
+    catalogue: list[_CatalogueEntry] = Field(default_factory=list)
 
 
-class _Features(_Part):
+class _Features(Part):
     recursiveReadOnlyMounts: bool = True
     userNamespaces: bool = True
     supplementalGroupsPolicy: bool = True
 
 
-class _Network(_Part):
+class _Network(Part):
     podCIDR: Annotated[str, AfterValidator(_checked_ranges)] = DEFAULT_POD_CIDR
 
 
-class RuntimeStubConfiguration(_Part):
+class _Going(Part):
+    down: Seconds = 1.0
+    initializing: Seconds = 0.0
+
+    def restart(self) -> Restart:
+        """Return the restart that is meant."""
+        return Restart(down_seconds=self.down, initializing_seconds=self.initializing)
+
+
+class _Restart(_Going):
+    at: Seconds | None = None
+    every: Annotated[Seconds, Field(ge=0.1)] | None = None
+
+    @model_validator(mode="after")
+    def _some_time(self) -> "_Restart":
+        if self.at is None and self.every is None:
+            raise ValueError("must have at, every or both")
+        return self
+
+    def restart(self) -> Restart:
+        """Return the restart that this part of the file describes."""
+        return replace(super().restart(), at_seconds=self.at, every_seconds=self.every)
+
+
+class _Spans(Part):
+    omit: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+
+
+def _checked_control(text: str) -> str:
+    if text:
+        parse_loopback(text)
+    return text
+
+
+def _signed_seconds(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 90s or -1h")  # noqa: TRY004  # pydantic wants this type
+    return Duration.parse(value).seconds
+
+
+class RuntimeStubConfiguration(Part):
     """The file's schema; `settings.Settings` says what each field means."""
 
     apiVersion: Literal["kubeletsim/v1alpha1"]
@@ -100,12 +143,17 @@ class RuntimeStubConfiguration(_Part):
     rootDir: str = ""
     seed: int = 0
     latency: Literal["default", "none"] = "default"
-    latencies: dict[str, Milliseconds] = {}
+    latencies: dict[str, LatencyField] = Field(default_factory=dict)
+    rules: list[RuleText] = Field(default_factory=list)
+    restarts: list[_Restart] = Field(default_factory=list)
+    clockSkew: Annotated[float, PlainValidator(_signed_seconds)] = 0.0
+    control: Annotated[str, AfterValidator(_checked_control)] = ""
+    spans: _Spans = _Spans()
     tracing: _Tracing = _Tracing()
     images: _Images = _Images()
     network: _Network = _Network()
     cgroupDriver: Literal["cgroupfs", "systemd"] = "cgroupfs"
-    runtimeHandlers: list[str] = []
+    runtimeHandlers: list[str] = Field(default_factory=list)
     features: _Features = _Features()
 
     def settings(self) -> Settings:
@@ -117,6 +165,11 @@ class RuntimeStubConfiguration(_Part):
             seed=self.seed,
             latency=self.latency,
             latencies=self.latencies,
+            rules=tuple(one.rule() for one in self.rules),
+            restarts=tuple(one.restart() for one in self.restarts),
+            clock_skew_seconds=self.clockSkew,
+            control=self.control,
+            omitted_spans=tuple(self.spans.omit),
             otlp_endpoint=self.tracing.endpoint,
             sampling_rate_per_million=self.tracing.samplingRatePerMillion,
             sandbox_image=self.images.sandbox,
@@ -133,31 +186,38 @@ class RuntimeStubConfiguration(_Part):
         )
 
 
+def restart_of(document: object) -> Restart | list[tuple[Where, str]]:
+    """Return the restart that a request describes, which comes at once; or what is wrong with it."""
+    try:
+        return _Going.model_validate(document).restart()
+    except ValidationError as error:
+        return worded(_Going, error)
+
+
 def load_settings(path: Path) -> Settings:
     """Return the settings of a configuration file.
 
     Raises:
         SettingsError: the file cannot be read, is no YAML, or breaks a rule; every fault is named with its path.
     """
+    document = _read(path)
+    source = Source(str(path), document.lines)
+    if not isinstance(document.value, dict):
+        raise SettingsError(f"{path}: must be a mapping with apiVersion {API_VERSION} and kind {KIND}")
+    faults = [source.fault(where, f"given twice, again in line {line}") for where, line in document.duplicates]
     try:
-        document = read_document(path.read_text(encoding="utf-8")).value
+        settings = RuntimeStubConfiguration.model_validate(document.value).settings()
+    except ValidationError as error:
+        faults += [source.fault(where, what) for where, what in worded(RuntimeStubConfiguration, error)]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return replace(settings, source=source)
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_document(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnreadableTextError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise SettingsError(f"{path}: must be a mapping with apiVersion {API_VERSION} and kind {KIND}")
-    try:
-        return RuntimeStubConfiguration.model_validate(document).settings()
-    except ValidationError as error:
-        raise SettingsError("\n".join(f"{path}: {_fault(one)}" for one in error.errors())) from error
-
-
-def _fault(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{where}: no such field"
-    if error["type"] == "missing":
-        return f"{where}: required"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {error['input']!r}: {message[:1].lower()}{message[1:]}"

@@ -28,6 +28,7 @@ from runtime_stub.shell.rootfs import holds, rootfs
 from runtime_stub.state.images import Images
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox, shares_pid_namespace
 from runtime_stub.state.references import InvalidReference, parse_reference
+from runtime_stub.state.subjects import container_key
 from runtime_stub.state.views import image_names
 from runtime_stub.state.world import World
 from runtime_stub.surroundings import Surroundings
@@ -46,19 +47,25 @@ class Machine:
     ) -> None:
         self._clock = clock
         self._journal = journal
+        self._latency = latency
         self._logs: dict[str, LogFile] = {}
         self._next_pid = FIRST_PID
         self.catalogue = catalogue or Catalogue()
         self.world = World()
         self.images = Images()
         self.events = Events(self.world, self.now)
-        self.processes = Processes(clock, self, notice_seconds=lambda: latency.draw("task.exit"))
+        self.processes = Processes(clock, self, notice_seconds=self._notice_seconds)
         self.ports = Ports()
         self.surroundings = Surroundings(image_files=self.image_files, ports=self.ports, now=self.now)
         self._out_of_memory: set[str] = set()
         self.outputs = Outputs()
         self.signalled: set[str] = set()
         """Containers that were sent their stop signal; containerd sends it once."""
+
+    def _notice_seconds(self, id_: str) -> float:
+        container = self.world.get_container(id_)
+        key = container_key(self.world, container) if container is not None else ""
+        return self._latency.draws("exit", key).draw("task.exit")
 
     def now(self) -> int:
         """Return the time in Unix nanoseconds."""

@@ -99,7 +99,7 @@ class Processes:
     """
 
     def __init__(
-        self, clock: Clock, observer: ProcessObserver, *, notice_seconds: Callable[[], float] = lambda: 0.0
+        self, clock: Clock, observer: ProcessObserver, *, notice_seconds: Callable[[str], float] = lambda _id: 0.0
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -255,7 +255,7 @@ class Processes:
     def _end_soon(self, id_: str, process: _Process, exit_code: int, *, at: int) -> None:
         """Note an end at `at` once it is noticed, and nothing else of the process from now on."""
         process.dying = True
-        left = at / 1e9 + self._notice_seconds() - self._clock.now()
+        left = at / 1e9 + self._notice_seconds(id_) - self._clock.now()
         if left <= 0:
             self._end(id_, process, exit_code, at)
         else:

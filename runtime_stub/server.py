@@ -1,26 +1,25 @@
-"""This module is the composition root: it builds the runtime's parts, opens its socket, and takes all of it down again.
+"""This module is the composition root: it builds one life of the runtime on a host, opens its socket, and takes all of
+it down again.
 
 Nothing else constructs anything. The order matters at both ends: the state is back before the first call is accepted,
 and calls are over before processes, state and spans are closed.
 """
 
-import asyncio
 import logging
-import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import grpc
 from opentelemetry.trace import Tracer
 
-from kubeletsim.base.telemetry import Telemetry, TracingSettings, open_telemetry
-from kubeletsim.base.timing import Clock, SystemClock
+from kubeletsim.base.telemetry import Telemetry
+from kubeletsim.base.timing import Clock
+from runtime_stub import connections
 from runtime_stub.behaviour.catalogue import Catalogue
-from runtime_stub.behaviour.latency import Latency, LatencyModel
 from runtime_stub.behaviour.plan import Scope
-from runtime_stub.behaviour.profiles import PROFILES, Profile
+from runtime_stub.behaviour.profiles import Profile
+from runtime_stub.host import Host, hosting
 from runtime_stub.journal import Journal, open_journal
 from runtime_stub.listener import Listener, ListenError, claimed, parse_listen
 from runtime_stub.machine import Machine
@@ -29,6 +28,7 @@ from runtime_stub.services.checkpoints import Checkpoints
 from runtime_stub.services.containers import Containers
 from runtime_stub.services.execs import Execs
 from runtime_stub.services.images import ImageHandlers
+from runtime_stub.services.injector import Injector
 from runtime_stub.services.metrics import Metrics
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.pulls import Puller
@@ -43,9 +43,6 @@ from runtime_stub.streaming import server as streaming
 
 log = logging.getLogger(__name__)
 
-SERVICE_NAME = "runtime-stub"
-"""`service.name` of the stub's spans; OTEL_SERVICE_NAME overrides it, as containerd's."""
-
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """What CRI clients may send, and receive, in one message."""
 
@@ -53,84 +50,82 @@ CLOSING_SECONDS = 0.5
 """How long calls in flight may go on when the stub stops."""
 
 _POD_CIDR = "podCIDR"
-_ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
-async def run(settings: Settings, *, environ: Mapping[str, str]) -> None:
-    """Serve until SIGTERM or SIGINT.
-
-    Raises:
-        ListenError, JournalError, TelemetrySettingsError, OSError: it cannot start.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with serving(settings, environ=environ) as telemetry, asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(telemetry.run(), name="runtime-stub/telemetry")
-        await stop.wait()
-        log.info("stopping")
-        watch.cancel()
 
 
 @asynccontextmanager
 async def serving(
     settings: Settings, *, environ: Mapping[str, str], clock: Clock | None = None
 ) -> AsyncIterator[Telemetry]:
-    """Serve as long as the block lasts; when it is left, no task, socket or file of the stub is open.
+    """Serve one life on a host of its own as long as the block lasts.
 
     Yields the stub's telemetry, whose `run` belongs into a task of the caller's.
     """
-    listener, profile, clock = parse_listen(settings.listen), PROFILES[settings.profile], clock or SystemClock()
+    async with hosting(settings, environ=environ, clock=clock) as host, living(host):
+        yield host.telemetry
+
+
+@asynccontextmanager
+async def living(host: Host, *, initializing_seconds: float = 0.0) -> AsyncIterator[None]:
+    """Serve as long as the block lasts; when it is left, no task, socket or file of this life is open.
+
+    Args:
+        host: what it lives on.
+        initializing_seconds: for so long every call is UNAVAILABLE.
+
+    Raises:
+        ListenError, JournalError, OSError: it cannot begin.
+    """
+    settings, profile, latency = host.settings, host.profile, host.latency
+    listener = parse_listen(settings.listen)
     async with AsyncExitStack() as stack:
-        root_dir = stack.enter_context(_root_dir(settings.root_dir))
-        journal = stack.enter_context(open_journal(root_dir))
-        telemetry = await stack.enter_async_context(_telemetry(settings, environ))
+        journal = stack.enter_context(open_journal(host.root_dir))
         stack.enter_context(claimed(listener))
-        latency = latency_model(settings, profile)
-        machine = Machine(clock=clock, journal=journal, latency=latency, catalogue=Catalogue(settings.catalogue))
+        catalogue = Catalogue(settings.catalogue)
+        machine = Machine(clock=host.runtime_clock, journal=journal, latency=latency, catalogue=catalogue)
         stack.callback(machine.close)
-        performer = _performer(profile, latency, telemetry, clock)
-        handlers = handlers_of(settings, profile, machine, performer, journal, root_dir)
-        tracer = telemetry.tracer(streaming.SCOPE_NAME)
+        performer = _performer(host)
+        handlers = handlers_of(settings, profile, machine, performer, journal, host.root_dir)
         streams = streaming.streaming_server(
-            machine, latency=latency, wordings=profile.wordings, tracer=tracer, clock=clock
+            machine,
+            latency=latency,
+            wordings=profile.wordings,
+            tracer=host.tracers.tracer(streaming.SCOPE_NAME),
+            clock=host.clock,
         )
         handlers.append(StreamHandlers(machine, (await stack.enter_async_context(streams)).url_for))
-        generic = generic_handlers(handlers, performer=performer, wordings=profile.wordings)
-        await stack.enter_async_context(_listening(listener, generic, _interceptors(listener, telemetry)))
+        injector = _injector(host, machine, listener, initializing_seconds=initializing_seconds)
+        generic = generic_handlers(handlers, performer=performer, injector=injector, wordings=profile.wordings)
+        await stack.enter_async_context(_listening(listener, generic, _interceptors(listener, host)))
         await stack.enter_async_context(answering(machine.ports))
         log.info("listening on %s as %s %s", settings.listen, profile.runtime_name, profile.runtime_version)
-        yield telemetry
+        yield
 
 
-def latency_model(settings: Settings, profile: Profile) -> LatencyModel:
-    """Return the latencies in force: none, or the profile's with the configuration's medians in their place."""
-    if settings.latency == "none":
-        return LatencyModel({}, seed=settings.seed)
-    own = {name: Latency(median_ms) for name, median_ms in settings.latencies.items()}
-    return LatencyModel({**profile.latencies, **own}, seed=settings.seed)
-
-
-def tracing(settings: Settings, environ: Mapping[str, str]) -> TracingSettings | None:
-    """Return how to trace; None when no receiver is configured, neither here nor in the environment."""
-    if not settings.otlp_endpoint and not any(environ.get(name) for name in _ENDPOINT_VARIABLES):
-        return None
-    return TracingSettings(
-        endpoint=settings.otlp_endpoint or None, sampling_rate_per_million=settings.sampling_rate_per_million
+def _injector(host: Host, machine: Machine, listener: Listener, *, initializing_seconds: float) -> Injector:
+    injector = Injector(
+        host.book,
+        machine.world,
+        clock=host.clock,
+        transfer=host.profile.transfer,
+        cut=lambda: connections.cut(listener),
+        initializing_seconds=initializing_seconds,
     )
+    machine.events.loses = injector.loses
+    return injector
 
 
-def _performer(profile: Profile, latency: LatencyModel, telemetry: Telemetry, clock: Clock) -> Performer:
+def _performer(host: Host) -> Performer:
     def tracer(scope: Scope) -> Tracer:
-        return telemetry.tracer(scope.name, scope.version)
+        return host.tracers.tracer(scope.name, scope.version)
 
+    profile = host.profile
     facts = {
         "snapshotter": profile.snapshotter,
         "runtime_type": profile.runtime_type,
         **profile.facts,
     }
-    return Performer(profile.plans, latency=latency, tracer=tracer, clock=clock, facts=facts)
+    plans = host.tracers.shown(profile.plans)
+    return Performer(plans, latency=host.latency, tracer=tracer, clock=host.clock, facts=facts)
 
 
 def handlers_of(
@@ -198,29 +193,10 @@ async def _listening(
         await server.stop(CLOSING_SECONDS)
 
 
-def _interceptors(listener: Listener, telemetry: Telemetry) -> list[grpc.aio.ServerInterceptor]:
-    if not telemetry.enabled:
+def _interceptors(listener: Listener, host: Host) -> list[grpc.aio.ServerInterceptor]:
+    if not host.telemetry.enabled:
         return []
     from kubeletsim.base import rpc_spans  # a fifth of the time it takes to load the stub
 
-    tracer = telemetry.tracer(rpc_spans.SCOPE_NAME, rpc_spans.SCOPE_VERSION)
-    return [rpc_spans.server_interceptor(tracer, telemetry.propagator, address=listener.address)]
-
-
-def _telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
-    """Return the stub's own provider."""
-    name = environ.get("OTEL_SERVICE_NAME", "").strip() or SERVICE_NAME
-    resource = {"service.name": name}
-    return open_telemetry(tracing(settings, environ), resource=resource, environ=environ, sdk_resource=True)
-
-
-@contextmanager
-def _root_dir(path: str) -> Iterator[Path]:
-    """Yield the root directory, made if it is missing; a temporary one when none is configured."""
-    if path:
-        root_dir = Path(path)
-        root_dir.mkdir(parents=True, exist_ok=True)
-        yield root_dir
-    else:
-        with TemporaryDirectory(prefix="runtime-stub-") as temporary:
-            yield Path(temporary)
+    tracer = host.tracers.tracer(rpc_spans.SCOPE_NAME, rpc_spans.SCOPE_VERSION)
+    return [rpc_spans.server_interceptor(tracer, host.telemetry.propagator, address=listener.address)]

@@ -9,6 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 
 from runtime_stub.behaviour.catalogue import ImageEntry
+from runtime_stub.behaviour.distributions import Distribution
+from runtime_stub.behaviour.rules.restarts import Restart
+from runtime_stub.behaviour.rules.rule import Rule
+from runtime_stub.source import Source
 
 DEFAULT_LISTEN = "unix:///run/runtime-stub.sock"
 DEFAULT_SANDBOX_IMAGE = "registry.k8s.io/pause:3.10.2"
@@ -47,8 +51,18 @@ class Settings:
     """`seed`: the same seed draws the same latencies."""
     latency: str = "default"
     """`latency`: `default` takes as long as the recordings; `none` takes no time."""
-    latencies: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """`latencies`: medians in milliseconds that replace the profile's, by name."""
+    latencies: Mapping[str, Distribution] = field(default_factory=lambda: MappingProxyType({}))
+    """`latencies`: how long pieces of work take in place of what the profile says, by name."""
+    rules: tuple[Rule, ...] = ()
+    """`rules`: which calls take longer or fail, in the order in which they are asked."""
+    restarts: tuple[Restart, ...] = ()
+    """`restarts`: when the whole runtime goes away and comes back."""
+    clock_skew_seconds: float = 0.0
+    """`clockSkew`: by how much the runtime's clock is wrong, in answers and spans."""
+    control: str = ""
+    """`control`: where the control API listens, on loopback; empty for nowhere."""
+    omitted_spans: tuple[str, ...] = ()
+    """`spans.omit`: names of spans that are left out; `*` stands for anything."""
     otlp_endpoint: str = ""
     """`tracing.endpoint`: an OTLP gRPC receiver; empty for the one of the environment, or none."""
     sampling_rate_per_million: int = 0
@@ -68,12 +82,21 @@ class Settings:
     """`features`: what Status claims to support."""
     catalogue: tuple[ImageEntry, ...] = ()
     """`images.catalogue`: what images are like; the first entry that matches counts."""
+    source: Source = field(default=Source(), compare=False)
+    """Where all this was read."""
 
     def as_data(self) -> dict[str, object]:
         """Return the settings as JSON data."""
-        data = {one.name: getattr(self, one.name) for one in fields(self)}
+        data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "source"}
         catalogue = [
             {"name": one.name, "content": one.content, "user": one.user, "files": sorted(one.files)}
             for one in self.catalogue
         ]
-        return {**data, "latencies": dict(self.latencies), "features": asdict(self.features), "catalogue": catalogue}
+        return {
+            **data,
+            "latencies": {name: str(one) for name, one in self.latencies.items()},
+            "rules": [one.name for one in self.rules],
+            "restarts": [asdict(one) for one in self.restarts],
+            "features": asdict(self.features),
+            "catalogue": catalogue,
+        }

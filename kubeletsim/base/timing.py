@@ -53,6 +53,22 @@ class LoopClock:
         return asyncio.get_running_loop().time()
 
 
+@dataclass(frozen=True, slots=True)
+class ShiftedClock:
+    """A clock whose wall time is wrong by so many seconds; its monotonic time is right."""
+
+    clock: Clock
+    skew_seconds: float
+
+    def now(self) -> float:
+        """Return the wrong Unix seconds."""
+        return self.clock.now() + self.skew_seconds
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return self.clock.monotonic()
+
+
 async def every(
     period_seconds: float | Callable[[], float],
     step: Callable[[], Awaitable[None]],

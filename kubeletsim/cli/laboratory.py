@@ -37,7 +37,7 @@ QUICK_EXPORT = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 """A person is waiting: spans leave every tenth of a second instead of every five."""
 
 
-def demonstrate(*, keep: bool) -> None:
+def demonstrate(*, keep: bool, stub_config: Path | None = None) -> None:
     """Run the demo in a temporary directory that is gone afterwards.
 
     Raises:
@@ -47,7 +47,7 @@ def demonstrate(*, keep: bool) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=140)
     with tempfile.TemporaryDirectory(prefix="kubeletsim-") as directory:
         try:
-            asyncio.run(_demo(Laboratory(Path(directory)), console, keep=keep))
+            asyncio.run(_demo(Laboratory(Path(directory), stub_config), console, keep=keep))
         except asyncio.CancelledError:
             raise StartupError("interrupted before there was anything to show") from None
 
@@ -75,6 +75,8 @@ class Laboratory:
     """The directory everything lives in, and where its parts listen."""
 
     root: Path
+    stub_config: Path | None = None
+    """The runtime's configuration file; without one it has its defaults."""
     ports: Ports = field(default_factory=Ports)
 
     @property
@@ -152,6 +154,8 @@ async def _programs(lab: Laboratory, console: Console) -> AsyncIterator[list[Chi
     collect = ["--grpc", otlp, "--http", f"127.0.0.1:{ports.otlp_http}", "--db", str(lab.database)]
     collect += ["--ui", f"127.0.0.1:{ports.page}"]
     stub = ["--listen", f"unix://{lab.socket}", "--root-dir", str(root / "runtime"), "--otlp-endpoint", otlp]
+    if lab.stub_config is not None:
+        stub += ["--config", str(lab.stub_config)]
     agent = ["--config", str(config), "--root-dir", str(root / "kubelet"), "--cert-dir", str(root / "pki")]
     with console.status("starting the trace receiver") as status:
         async with (
@@ -204,6 +208,8 @@ def _get_pods(lab: Laboratory) -> list[dict[str, Any]]:
 
 def _is_settled(pod: Mapping[str, Any]) -> bool:
     """Tell whether nothing more is to be expected soon: all containers run or have ended, or one says what is wrong."""
+    if _phase(pod) == "Failed":  # then containers may wait for good
+        return True
     states = [container.get("state", {}) for container in pod.get("status", {}).get("containerStatuses", [])]
     on_the_way = ("ContainerCreating", "PodInitializing")
     return bool(states) and all(

@@ -5,8 +5,8 @@ step of the handler's, a `When` one of its conditions, an `Each` one of its grou
 runtime's inner structure is data, and the same handler serves every profile.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Union
 
@@ -151,6 +151,24 @@ def nodes(plan: Plan) -> Iterator[Node]:
 def without_spans(plan: Plan) -> Plan:
     """Return a plan that takes the same time and the same steps and leaves no trace."""
     return tuple(_without_spans(plan))
+
+
+def without(plan: Plan, omits: Callable[[str], bool]) -> Plan:
+    """Return a plan that leaves out the spans of some names, but not what happens inside them."""
+    found: list[Node] = []
+    for node in plan:
+        match node:
+            case SpanOf(name, body=body) if omits(name):
+                found.extend(without(body, omits))
+            case SpanOf() | When() | Each():
+                found.append(replace(node, body=without(node.body, omits)))
+            case Attempt(body, otherwise):
+                found.append(Attempt(without(body, omits), without(otherwise, omits)))
+            case Beside(body, beside):
+                found.append(Beside(without(body, omits), without(beside, omits)))
+            case _:
+                found.append(node)
+    return tuple(found)
 
 
 def latencies(plans: Plans) -> frozenset[str]:

@@ -22,6 +22,7 @@ from runtime_stub.shell.program import Program
 from runtime_stub.state.filters import select_containers
 from runtime_stub.state.records import Container, ContainerState, Image, Sandbox, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
+from runtime_stub.state.subjects import container_key
 from runtime_stub.state.views import container_item, container_status, image_names
 
 
@@ -89,6 +90,7 @@ class Containers:
             machine.apply(machine.world.update_resources(container.id, request.linux))
 
         scene = Scene(
+            subject=container_key(machine.world, container),
             facts=container_facts(container),
             conditions={"running": lambda: is_running(machine, container.id)},
             steps={"commit": commit},
@@ -177,7 +179,8 @@ class Containers:
             "sandbox_pid_text": str(sandbox.pid),
             "created_at": rfc3339(container.created_at),
         }
-        return Scene(facts=facts, steps={"commit": commit})
+        key = container_key(self._machine.world, container)
+        return Scene(subject=key, facts=facts, steps={"commit": commit}, leave=commit)
 
     def _starting_scene(self, container: Container) -> Scene:
         machine = self._machine
@@ -197,7 +200,8 @@ class Containers:
             machine.start_process(container, programs[0], pid=pid)
 
         facts = {**container_facts(container), "pid": pid, "pid_text": str(pid)}
-        return Scene(facts=facts, steps={"execute": execute, "commit": commit})
+        key = container_key(machine.world, container)
+        return Scene(subject=key, facts=facts, steps={"execute": execute, "commit": commit})
 
     def _note_start_failure(self, container: Container, message: str) -> None:
         now = self._machine.world.get_container(container.id)

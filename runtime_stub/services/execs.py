@@ -17,6 +17,7 @@ from runtime_stub.shell.entrypoint import NotExecutable
 from runtime_stub.shell.program import FOREVER, OutOfMemory, Output, Steps, Stream, Wait
 from runtime_stub.state.records import Container, ContainerState
 from runtime_stub.state.refusals import Reason, Refusal
+from runtime_stub.state.subjects import container_key
 
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 """More output than this is dropped without a word, as the reference demands."""
@@ -58,6 +59,7 @@ class _Command:
     def scene(self) -> Scene:
         """Return what the plan needs."""
         return Scene(
+            subject=container_key(self._machine.world, self._container),
             facts={
                 **container_facts(self._container),
                 "exec_id": self._exec_id,

@@ -76,7 +76,7 @@ class ImageHandlers:
                 machine.apply(machine.images.remove(present))
 
         facts: dict[str, Scalar] = {"id": image.id, "asked": request.image.image}
-        await self._performer.perform("RemoveImage", Scene(facts=facts, steps={"commit": commit}))
+        await self._performer.perform("RemoveImage", Scene(subject=image.id, facts=facts, steps={"commit": commit}))
         return pb.RemoveImageResponse()
 
     def image_fs_info(self, request: pb.ImageFsInfoRequest) -> pb.ImageFsInfoResponse:

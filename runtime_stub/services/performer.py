@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from kubeletsim.base.timing import Clock
-from runtime_stub.behaviour.latency import LatencyModel
+from runtime_stub.behaviour.latency import Draws, LatencyModel
 from runtime_stub.behaviour.plan import (
     Attempt,
     Attributes,
@@ -34,6 +34,7 @@ from runtime_stub.behaviour.plan import (
     Text,
     When,
 )
+from runtime_stub.services.injection import CURRENT, Injected, Injection
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.refusals import Refusal
 
@@ -83,19 +84,34 @@ class Performer:
         Raises:
             Refusal: a step refused; open spans that show such things are marked as failed.
         """
-        call = _Call(self, trace.get_current_span(), _Pace(self._clock, enabled=self._latency.enabled))
+        draws = self._latency.draws(rpc, scene.subject)
+        plan, injection = self._plans[rpc], CURRENT.get()
+        pace = _Pace(self._clock, enabled=self._latency.enabled or injection is not None)
+        call = _Call(trace.get_current_span(), draws, pace, injection)
         try:
-            await self._play(self._plans[rpc], scene, call, call.server_span)
+            if injection is not None:
+                injection.begin(plan, scene, draws.again())
+            await self._play(plan, scene, call, call.server_span)
+        except Injected as injected:
+            if injected.keep:
+                scene.leave()
+            raise
         finally:
             scene.clean_up()
-        await call.pace.settle()
+        if injection is not None:
+            await injection.make_up(pace)
+        await pace.settle()
 
     async def _play(self, plan: Plan, scene: Scene, call: "_Call", parent: Span) -> None:
         for node in plan:
             match node:
                 case Spend(latency, times):
                     factor = _number(scene.facts.get(times)) if times else 1.0
-                    await call.pace.spend(self._latency.draw(latency) * factor)
+                    seconds = call.draws.draw(latency) * factor
+                    if call.injection is None:
+                        await call.pace.spend(seconds)
+                    else:
+                        await call.injection.work(latency, seconds, scene.facts, call.pace)
                 case Do(step):
                     result = scene.steps[step]()
                     if isawaitable(result):
@@ -246,9 +262,10 @@ class _Pace:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    performer: Performer
     server_span: Span
+    draws: Draws
     pace: _Pace
+    injection: Injection | None
 
     @property
     def recording(self) -> bool:

@@ -26,6 +26,8 @@ class Puller:
         self._machine = machine
         self._catalogue = catalogue
         self._id_prefix = id_prefix
+        self._kept: set[str] = set()
+        """Digests of the layers that came before a pull broke off."""
 
     def id_of(self, reference: Reference) -> str:
         """Return the id that an image has, or would have."""
@@ -64,7 +66,7 @@ class Puller:
         except InvalidReference as error:
             raise Refusal(Reason.IMAGE_REFERENCE_INVALID, image=text, cause=str(error)) from error
         content, id_ = self._content(reference), self.id_of(reference)
-        scene = Scene(facts={**_facts(reference, content), "asked": text, "image_id": id_})
+        scene = Scene(subject=str(reference), facts={**_facts(reference, content), "asked": text, "image_id": id_})
 
         def resolve() -> None:
             if not resolves(reference):
@@ -77,9 +79,13 @@ class Puller:
             scene.facts["http_status"] = 200
 
         def layers() -> Iterable[Scene]:
-            return [Scene(facts=_layer_facts(reference, layer)) for layer in content.layers]
+            return [self._layer_scene(reference, layer) for layer in content.layers if layer.digest not in self._kept]
 
-        scene.steps = {"resolve": resolve, "commit": lambda: self._commit(text, pinned=pinned)}
+        def commit() -> None:
+            self.store(text, pinned=pinned)
+            self._kept.difference_update(layer.digest for layer in content.layers)
+
+        scene.steps = {"resolve": resolve, "commit": commit}
         scene.conditions = {"absent": lambda: self._machine.images.find(id_) is None}
         scene.groups = {"layers": layers}
         return scene
@@ -87,8 +93,8 @@ class Puller:
     def _content(self, reference: Reference) -> Content:
         return content_of(reference, key=self._catalogue.content_key(reference))
 
-    def _commit(self, text: str, *, pinned: bool) -> None:
-        self.store(text, pinned=pinned)
+    def _layer_scene(self, reference: Reference, layer: Layer) -> Scene:
+        return Scene(facts=_layer_facts(reference, layer), steps={"keep": lambda: self._kept.add(layer.digest)})
 
 
 def _facts(reference: Reference, content: Content) -> dict[str, str | int | float | bool | tuple[str, ...]]:

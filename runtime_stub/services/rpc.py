@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.refusals import Wordings, word
+from runtime_stub.services.injector import Injector
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.refusals import Refusal
@@ -33,13 +34,15 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def generic_handlers(
-    handlers: Sequence[object], *, performer: Performer, wordings: Wordings
+    handlers: Sequence[object], *, performer: Performer, injector: Injector, wordings: Wordings
 ) -> list[grpc.GenericRpcHandler]:
     """Return both CRI services, served by the methods of some objects."""
     services = []
     for service in pb.DESCRIPTOR.services_by_name.values():
         methods = {
-            method.name: _method_handler(method, _find(handlers, method.name), performer=performer, wordings=wordings)
+            method.name: _method_handler(
+                method, _find(handlers, method.name), performer=performer, injector=injector, wordings=wordings
+            )
             for method in service.methods
         }
         services.append(grpc.method_handlers_generic_handler(service.full_name, methods))
@@ -56,27 +59,42 @@ def _find(handlers: Sequence[object], rpc: str) -> Handler | None:
 
 
 def _method_handler(
-    method: MethodDescriptor, handler: Handler | None, *, performer: Performer, wordings: Wordings
+    method: MethodDescriptor,
+    handler: Handler | None,
+    *,
+    performer: Performer,
+    injector: Injector,
+    wordings: Wordings,
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     decode = GetMessageClass(method.input_type).FromString
     if handler is not None and method.server_streaming:
-        stream = _stream(handler, wordings)
+        stream = _stream(method.name, handler, injector=injector, wordings=wordings)
         return grpc.unary_stream_rpc_method_handler(stream, request_deserializer=decode, response_serializer=_encode)
-    behavior = _unary(method, handler, performer=performer, wordings=wordings)
+    behavior = _unary(method, handler, performer=performer, injector=injector, wordings=wordings)
     make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
     return make(behavior, request_deserializer=decode, response_serializer=_encode)
 
 
-def _unary(method: MethodDescriptor, handler: Handler | None, *, performer: Performer, wordings: Wordings) -> Behavior:
+def _unary(
+    method: MethodDescriptor,
+    handler: Handler | None,
+    *,
+    performer: Performer,
+    injector: Injector,
+    wordings: Wordings,
+) -> Behavior:
     if handler is None:
         return _unimplemented(method)
     rpc = method.name
     answer = handler if inspect.iscoroutinefunction(handler) else None
-    if answer is None and performer.has_plan(rpc):
+    has_plan = performer.has_plan(rpc)
+    if answer is None and has_plan:
         answer = _planned(rpc, handler, performer)
 
     async def serve(request: Message, context: Context) -> object:
         try:
+            if injector.armed:
+                return await injector.serve(rpc, request, answer or _awaitable(handler), has_plan=has_plan)
             return handler(request) if answer is None else await answer(request)
         except Refusal as refusal:
             code, text = word(refusal, wordings)
@@ -97,9 +115,18 @@ def _planned(rpc: str, handler: Handler, performer: Performer) -> Callable[[Any]
     return answer
 
 
-def _stream(handler: Handler, wordings: Wordings) -> Behavior:
+def _awaitable(handler: Handler) -> Callable[[Any], Awaitable[object]]:
+    async def answer(request: Message) -> object:
+        return handler(request)
+
+    return answer
+
+
+def _stream(rpc: str, handler: Handler, *, injector: Injector, wordings: Wordings) -> Behavior:
     async def serve(request: Message, context: Context) -> AsyncIterator[object]:
         try:
+            if injector.armed:
+                await injector.begin_stream(rpc, request)
             with closing(handler(request)) as stream:
                 await context.send_initial_metadata(())  # tells the caller that the stream has begun
                 async for message in stream:

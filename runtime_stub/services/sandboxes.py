@@ -20,6 +20,7 @@ from runtime_stub.state.addresses import AddressPool
 from runtime_stub.state.filters import select_sandboxes
 from runtime_stub.state.records import Sandbox, SandboxState, uses_host_network
 from runtime_stub.state.refusals import Reason, Refusal
+from runtime_stub.state.subjects import pod_key
 from runtime_stub.state.views import sandbox_item, sandbox_status
 
 
@@ -135,7 +136,7 @@ class Sandboxes:
             "handler": handler,
             "netns": f"/var/run/netns/cni-{UUID(id_[:32])}",
         }
-        scene = Scene(facts=facts)
+        scene = Scene(subject=pod_key(config), facts=facts)
 
         def address() -> None:
             ips.extend(self._pool.take())
@@ -158,7 +159,12 @@ class Sandboxes:
             absent = machine.images.find(self._sandbox_image) is None
             return [self._puller.scene(self._sandbox_image, pinned=True)] if absent else []
 
+        def leave() -> None:
+            commit()
+            machine.apply(machine.world.stop_sandbox(id_))
+
         scene.steps = {"address": address, "commit": commit}
+        scene.leave = leave
         scene.conditions = {"pod network": lambda: not uses_host_network(config)}
         scene.groups = {"sandbox image": image}
         return scene
@@ -174,6 +180,7 @@ class Sandboxes:
             machine.apply(machine.world.release_network(id_))
 
         return Scene(
+            subject=pod_key(sandbox.config),
             facts=_facts(id_, created_at=sandbox.created_at, pid=sandbox.pid, image=self._sandbox_image),
             conditions={
                 "sandbox running": lambda: now().state is SandboxState.READY,

@@ -19,6 +19,7 @@ from runtime_stub.services.usages import container_usage, sandbox_usage
 from runtime_stub.state.filters import select_for_stats, select_sandboxes_for_stats
 from runtime_stub.state.records import Container, ContainerState, Sandbox, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
+from runtime_stub.state.subjects import container_key
 
 UNLIMITED_MEMORY_BYTES = 16 * 1024**3
 """What a container without a limit could use at most: the node's memory, as simulated."""
@@ -45,7 +46,8 @@ class Stats:
         container = self._machine.world.find_container(request.container_id, reason=reason)
         if container.state is not ContainerState.RUNNING:
             raise Refusal(Reason.NO_STATS)
-        await self._performer.perform("ContainerStats", Scene(facts=container_facts(container)))
+        scene = Scene(subject=container_key(self._machine.world, container), facts=container_facts(container))
+        await self._performer.perform("ContainerStats", scene)
         return pb.ContainerStatsResponse(stats=self._container_stats(container))
 
     async def list_container_stats(self, request: pb.ListContainerStatsRequest) -> pb.ListContainerStatsResponse:

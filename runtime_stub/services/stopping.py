@@ -11,6 +11,7 @@ from runtime_stub.behaviour.plan import Scalar
 from runtime_stub.machine import Machine
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.records import Container, ContainerState
+from runtime_stub.state.subjects import container_key
 
 
 def container_facts(container: Container) -> dict[str, Scalar]:
@@ -52,6 +53,7 @@ def stopping_scene(machine: Machine, container: Container, *, timeout_seconds: f
 
     asked = signal.strsignal(stop_signal(container.config)) or ""
     return Scene(
+        subject=container_key(machine.world, container),
         facts={
             **container_facts(container),
             "timeout": int(timeout_seconds),

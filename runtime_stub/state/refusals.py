@@ -55,6 +55,8 @@ class Reason(Enum):
     CHECKPOINT_NOT_RUNNING = "checkpoint of a container that does not run"
     CHECKPOINT_FAILED = "checkpoint could not be written"
     EVENTS_LAGGED = "event subscriber too slow"
+    INITIALIZING = "runtime not ready yet"
+    INJECTED = "a rule says so"
 
 
 class Refusal(Exception):  # a refusal is an answer of the simulated runtime, not an error of ours

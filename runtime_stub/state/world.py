@@ -71,6 +71,10 @@ class World:
         """Return the containers of a sandbox, oldest first."""
         return [self._containers[id_] for id_ in self._members.get(sandbox_id, ())]
 
+    def count_of(self, sandbox_id: str) -> int:
+        """Return how many containers a sandbox has."""
+        return len(self._members.get(sandbox_id, ()))
+
     def find_sandbox(self, id_: str, *, reason: Reason = Reason.SANDBOX_NOT_FOUND) -> Sandbox:
         """Return a sandbox by its id or a unique beginning of it; refuse for `reason` otherwise."""
         try:

@@ -20,6 +20,7 @@ from runtime_stub.shell.context import Console
 from runtime_stub.shell.entrypoint import NotExecutable
 from runtime_stub.state.records import Container, ContainerState, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
+from runtime_stub.state.subjects import container_key
 from runtime_stub.streaming.commands import Stdio, run_command
 from runtime_stub.streaming.consoles import Consoles
 from runtime_stub.streaming.keyboard import Keyboard
@@ -77,7 +78,8 @@ class Sessions:
 
     async def _execute(self, container: Container, request: Exec, remote: Remote) -> Outcome:
         """Run a command in a container; it dies with the container."""
-        await asyncio.sleep(self._latency.draw("exec.start"))
+        key = container_key(self._machine.world, container)
+        await asyncio.sleep(self._latency.draws("Exec", key).draw("exec.start"))
         machine, argv, streams = self._machine, request.argv, request.streams
         stdin = Console(is_terminal=streams.tty) if streams.stdin else None
         try:

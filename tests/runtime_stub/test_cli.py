@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from runtime_stub.cli import _parser, main, settings_of
+from runtime_stub.config_file import RuntimeStubConfiguration
 from runtime_stub.settings import Settings, SettingsError
 
 HEAD = {"apiVersion": "kubeletsim/v1alpha1", "kind": "RuntimeStubConfiguration"}
@@ -77,7 +78,10 @@ def test_an_unknown_latency_names_the_known_ones(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump({**HEAD, "latencies": {"task.kil": 1}}))
 
-    with pytest.raises(SettingsError, match=r"latencies\.task\.kil: no such latency in profile containerd.*task\.kill"):
+    with pytest.raises(
+        SettingsError,
+        match=r"latencies\.task\.kil: no such piece of work in profile containerd; did you mean task\.kill",
+    ):
         settings("--config", str(path))
 
 
@@ -89,8 +93,8 @@ def test_a_bad_file_ends_with_2_and_a_line_a_fault(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert sorted(done.stderr.splitlines()) == [
-        f"{path}: nosuch: no such field",
-        f"{path}: seed: 'x': input should be a valid integer",
+        f"{path}:3: nosuch: no such field; allowed: {', '.join(RuntimeStubConfiguration.model_fields)}",
+        f'{path}:4: seed: "x": must be a whole number',
     ]
 
 

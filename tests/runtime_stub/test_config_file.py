@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from runtime_stub.behaviour.distributions import Constant
+from runtime_stub.behaviour.latency import Latency
+from runtime_stub.behaviour.rules.restarts import Restart
+from runtime_stub.behaviour.rules.rule import Rule, Selector, Slowness
 from runtime_stub.config_file import RuntimeStubConfiguration, load_settings
 from runtime_stub.settings import Settings, SettingsError
 
@@ -36,6 +40,11 @@ def test_every_field_reaches_the_settings(tmp_path: Path) -> None:
         seed=7,
         latency="none",
         latencies={"stats": 5},
+        rules=[{"name": "slow", "match": {"rpc": "Version"}, "latency": {"add": "200ms"}}],
+        restarts=[{"at": "60s", "down": "5s"}],
+        clockSkew="-1m30s",
+        control="127.0.0.1:7070",
+        spans={"omit": ["Task/*"]},
         tracing={"endpoint": "h:4317", "samplingRatePerMillion": 10},
         images={"sandbox": "pause:1", "preloaded": ["busybox:1.35"]},
         network={"podCIDR": "10.1.0.0/16"},
@@ -49,7 +58,12 @@ def test_every_field_reaches_the_settings(tmp_path: Path) -> None:
         root_dir="/var/lib/x",
         seed=7,
         latency="none",
-        latencies={"stats": 5.0},
+        latencies={"stats": Latency(5.0)},
+        rules=(Rule(name="slow", match=Selector(rpc=("Version",)), latency=Slowness(add=Constant(0.2))),),
+        restarts=(Restart(at_seconds=60.0, down_seconds=5.0),),
+        clock_skew_seconds=-90.0,
+        control="127.0.0.1:7070",
+        omitted_spans=("Task/*",),
         otlp_endpoint="h:4317",
         sampling_rate_per_million=10,
         sandbox_image="pause:1",
@@ -63,15 +77,27 @@ def test_every_field_reaches_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"tracing": {"samplingRate": 1}}, "tracing.samplingRate: no such field"),
-        ({"nosuch": 1}, "nosuch: no such field"),
-        ({"profile": "docker"}, "profile: 'docker': input should be 'containerd', 'crio' or 'plain'"),
-        ({"seed": "x"}, "seed: 'x': input should be a valid integer"),
-        ({"tracing": {"samplingRatePerMillion": 2_000_000}}, "tracing.samplingRatePerMillion: 2000000: "),
-        ({"images": {"preloaded": ["a:1", "A B"]}}, "images.preloaded.1: 'A B': invalid reference format"),
-        ({"network": {"podCIDR": "x"}}, "network.podCIDR: 'x': "),
-        ({"latencies": {"task.kill": -1}}, "latencies.task.kill: -1: "),
-        ({"kind": "Pod"}, "kind: 'Pod': input should be 'RuntimeStubConfiguration'"),
+        ({"tracing": {"samplingRate": 1}}, "tracing.samplingRate: no such field; did you mean samplingRatePerMillion?"),
+        ({"nosuch": 1}, "nosuch: no such field; allowed: apiVersion, "),
+        ({"profile": "docker"}, 'profile: "docker": must be "containerd", "crio" or "plain"'),
+        ({"profile": "containrd"}, 'profile: "containrd": must be "containerd", "crio" or "plain"; did you mean'),
+        ({"seed": "x"}, 'seed: "x": must be a whole number'),
+        (
+            {"tracing": {"samplingRatePerMillion": 2_000_000}},
+            "tracing.samplingRatePerMillion: 2000000: must be at most",
+        ),
+        ({"images": {"preloaded": ["a:1", "A B"]}}, 'images.preloaded[1]: "A B": invalid reference format'),
+        ({"network": {"podCIDR": "x"}}, 'network.podCIDR: "x": '),
+        ({"latencies": {"task.kill": -1}}, "latencies.task.kill: -1: must be a duration of at least 0"),
+        ({"kind": "Pod"}, 'kind: "Pod": must be "RuntimeStubConfiguration"'),
+        ({"clockSkew": 5}, "clockSkew: 5: must be a duration such as 90s"),
+        ({"control": "0.0.0.0:7070"}, 'control: "0.0.0.0:7070": must be an address on loopback'),
+        ({"restarts": [{"down": "5s"}]}, "restarts[0]: must have at, every or both"),
+        (
+            {"rules": [{"name": "a", "fault": {"hang": True}, "mach": {}}]},
+            "rules[0].mach: no such field; did you mean match",
+        ),
+        ({"rules": [{"name": "a"}]}, "rules[0]: must have latency, fault or both"),
     ],
 )
 def test_a_fault_names_its_path_its_value_and_what_is_allowed(
@@ -81,7 +107,9 @@ def test_a_fault_names_its_path_its_value_and_what_is_allowed(
 
     with pytest.raises(SettingsError) as failure:
         load_settings(path)
-    assert str(failure.value).startswith(f"{path}: {fault}")
+    place, _, said = str(failure.value).partition(": ")
+    assert place.rpartition(":")[0] == str(path), "every fault has a line"
+    assert said.startswith(fault)
 
 
 def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ async def test_a_server_heeds_its_stop_signal(processes: Processes, observer: Ob
 @pytest.fixture
 def watched_from_afar(observer: Observer) -> Processes:
     """Processes whose end is noticed a quarter of a second later than it comes."""
-    return Processes(LoopClock(epoch=EPOCH), observer, notice_seconds=lambda: 0.25)
+    return Processes(LoopClock(epoch=EPOCH), observer, notice_seconds=lambda _id: 0.25)
 
 
 async def test_a_fatal_signal_is_noticed_later_than_it_comes(

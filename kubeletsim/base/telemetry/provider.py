@@ -113,6 +113,7 @@ def open_telemetry(
     environ: Mapping[str, str],
     sdk_resource: bool = False,
     rng: random.Random | None = None,
+    skew_seconds: float = 0.0,
 ) -> Telemetry:
     """Make the telemetry of a program from its `tracing` configuration; None gives one that only relays context.
 
@@ -121,6 +122,7 @@ def open_telemetry(
         resource: the attributes that nothing overrides, e.g. service.name and host.name of a kubelet.
         environ: where OTEL_* variables are read; os.environ itself never is.
         sdk_resource: add telemetry.sdk.*, as programs other than a kubelet do.
+        skew_seconds: by how much the program's clock is to be wrong, in its spans.
         rng: chance for retry delays (not for ids, which must not repeat); the system's when not given.
 
     Raises:
@@ -144,6 +146,7 @@ def open_telemetry(
         sdk_resource=sdk_resource,
         limits=environment.span_limits(),
         pipeline=pipeline,
+        skew_seconds=skew_seconds,
     )
     for warning in environment.warnings:
         log.warning("%s", warning)

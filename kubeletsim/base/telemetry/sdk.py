@@ -20,6 +20,7 @@ from kubeletsim.base.telemetry.exporter import SpanSender
 from kubeletsim.base.telemetry.pipeline import SpanPipeline
 from kubeletsim.base.telemetry.recording import RecordingTracer
 from kubeletsim.base.telemetry.sampling import kubelet_sampler
+from kubeletsim.base.telemetry.skew import OnEnd, skewed
 
 
 class _PlainIds(RandomIdGenerator):
@@ -32,9 +33,7 @@ class _PlainIds(RandomIdGenerator):
 class _Provider(TracerProvider):
     """A provider with tracers of ours, whom OTEL_SDK_DISABLED cannot switch off: a kubelet does not read it."""
 
-    def __init__(
-        self, *, resource: Resource, rate_per_million: int | None, limits: SpanLimits, pipeline: SpanPipeline
-    ) -> None:
+    def __init__(self, *, resource: Resource, rate_per_million: int | None, limits: SpanLimits, on_end: OnEnd) -> None:
         super().__init__(
             sampler=kubelet_sampler(rate_per_million),
             resource=resource,
@@ -44,7 +43,7 @@ class _Provider(TracerProvider):
             meter_provider=NoOpMeterProvider(),
         )
         self._limits = limits
-        self._pipeline = pipeline
+        self._on_end = on_end
 
     def get_tracer(
         self,
@@ -56,7 +55,7 @@ class _Provider(TracerProvider):
         scope = InstrumentationScope(
             instrumenting_module_name, instrumenting_library_version or "", schema_url, attributes
         )
-        return RecordingTracer(self, scope=scope, limits=self._limits, on_end=self._pipeline.on_end)
+        return RecordingTracer(self, scope=scope, limits=self._limits, on_end=self._on_end)
 
 
 def make_pipeline(
@@ -78,6 +77,7 @@ def make_provider(
     sdk_resource: bool,
     limits: SpanLimitSettings,
     pipeline: SpanPipeline,
+    skew_seconds: float = 0.0,
 ) -> TracerProvider:
     """Return a provider with exactly this resource, the kubelet's sampler, and the pipeline behind it."""
     sdk = {
@@ -89,7 +89,7 @@ def make_provider(
         resource=Resource((sdk if sdk_resource else {}) | resource),
         rate_per_million=rate_per_million,
         limits=_span_limits(limits),
-        pipeline=pipeline,
+        on_end=skewed(pipeline.on_end, skew_seconds) if skew_seconds else pipeline.on_end,
     )
 
 

@@ -7,11 +7,12 @@ address, from then on in a cookie, or as `Authorization: Bearer`.
 """
 
 import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
+
+from kubeletsim.base.loopback import is_own_name
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -25,16 +26,6 @@ HEADERS = {
 }
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _READS = ("GET", "HEAD")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address to listen on can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ class Guard:
         host = request.headers.get("Host", "")
         if request.method not in _READS:
             return f"{request.method}: only GET and HEAD are answered"
-        if self.token is None and not _is_own_name(host):
+        if self.token is None and not is_own_name(host):
             return f"Host: {host!r}: must be localhost or an IP address"
         origin = request.headers.get("Origin")
         if origin is not None and origin != f"{request.scheme}://{host}":
@@ -86,18 +77,6 @@ class Guard:
     def _cookie(self, request: web.Request) -> str:
         """Return the cookie's name: cookies do not know ports, so two viewers on one machine need two names."""
         return f"kubeletsim-traces-{request.url.port}"
-
-
-def _is_own_name(host: str) -> bool:
-    """Tell whether a Host header is one that no DNS server had a say in."""
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if name.lower() == "localhost":
-        return True
-    try:
-        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -9,9 +9,10 @@ from secrets import token_urlsafe
 
 from aiohttp import web
 
+from kubeletsim.base.loopback import is_loopback
 from kubeletsim.traces.receiver import Address, ListenError
 from kubeletsim.traces.web import api, jaeger, stream
-from kubeletsim.traces.web.guard import Guard, add_headers, is_loopback
+from kubeletsim.traces.web.guard import Guard, add_headers
 from kubeletsim.traces.web.reader import StoreReader, reading
 
 _STATIC = Path(__file__).parent / "static"

@@ -73,6 +73,7 @@ _PULL: Plan = (
                             Spend("pull.unpack_megabyte", times="megabytes"),
                             attributes=LAYER,
                         ),
+                        Do("keep"),
                     ),
                 ),
             ),

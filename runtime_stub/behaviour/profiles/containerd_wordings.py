@@ -114,5 +114,7 @@ WORDINGS: Mapping[Reason, Wording] = {
         "container {id:q} is in {state} state. only running containers can be checkpointed",
     ),
     Reason.CHECKPOINT_FAILED: ("UNKNOWN", "failed to checkpoint container {id:q}: {cause}"),
+    Reason.INITIALIZING: ("UNAVAILABLE", "server is not initialized yet"),
+    Reason.INJECTED: ("UNKNOWN", "{message}"),
     Reason.EVENTS_LAGGED: ("RESOURCE_EXHAUSTED", "event subscriber fell {events} events behind"),
 }

@@ -189,7 +189,7 @@ PLANS: Plans = {
                 "pullImage",
                 Spend("pull.resolve"),
                 Do("resolve"),
-                When("absent", (Each("layers", (Spend("pull.megabyte", times="megabytes"),)),)),
+                When("absent", (Each("layers", (Spend("pull.megabyte", times="megabytes"), Do("keep"))),)),
                 Do("commit"),
             ),
         ),
@@ -253,6 +253,7 @@ CRIO = Profile(
     latencies=LATENCIES,
     wordings=_WORDINGS,
     image_id_prefix="",
+    transfer="pull.megabyte",
     snapshotter="overlay",
     runtime_type="oci",
 )

@@ -24,6 +24,8 @@ class Profile:
     conditions: tuple[str, ...] = ()
     """Types of Status conditions besides RuntimeReady and NetworkReady; always true."""
     image_id_prefix: str = "sha256:"
+    transfer: str = "pull.fetch_megabyte"
+    """The piece of work that fetches a layer, by its latency's name."""
     snapshotter: str = "overlayfs"
     runtime_type: str = "io.containerd.runc.v2"
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -80,21 +80,34 @@ def test_the_same_seed_draws_the_same(seed: int, name: str) -> None:
     latencies = {name: Latency(10.0)}
     one, other = LatencyModel(latencies, seed=seed), LatencyModel(latencies, seed=seed)
 
-    assert [one.draw(name) for _ in range(5)] == [other.draw(name) for _ in range(5)]
+    assert [one.draws("call").draw(name) for _ in range(5)] == [other.draws("call").draw(name) for _ in range(5)]
 
 
-def test_what_one_name_draws_does_not_depend_on_others() -> None:
+def test_what_a_call_draws_does_not_depend_on_what_runs_beside_it() -> None:
     latencies = {"a": Latency(10.0), "b": Latency(10.0)}
     alone, mixed = LatencyModel(latencies, seed=1), LatencyModel(latencies, seed=1)
 
-    drawn = [(mixed.draw("a"), mixed.draw("b"))[0] for _ in range(5)]
+    one, other = mixed.draws("Run", "web"), mixed.draws("Run", "db")
+    drawn = [(one.draw("a"), other.draw("a"), other.draw("b"))[0] for _ in range(5)]
 
-    assert drawn == [alone.draw("a") for _ in range(5)]
+    draws = alone.draws("Run", "web")
+    assert drawn == [draws.draw("a") for _ in range(5)]
+
+
+def test_the_next_call_of_a_kind_draws_anew_and_a_call_can_be_rehearsed() -> None:
+    model = LatencyModel({"a": Latency(10.0)}, seed=1)
+    first, second = model.draws("Run", "web"), model.draws("Run", "web")
+
+    drawn = [first.draw("a") for _ in range(3)]
+
+    rehearsed = first.again()
+    assert [rehearsed.draw("a") for _ in range(3)] == drawn
+    assert [second.draw("a") for _ in range(3)] != drawn
 
 
 def test_draws_lie_around_the_median() -> None:
     model = LatencyModel({"a": Latency(10.0)}, seed=0)
-    draws = [model.draw("a") for _ in range(2000)]
+    draws = [model.draws("call").draw("a") for _ in range(2000)]
 
     assert statistics.median(draws) == pytest.approx(0.010, rel=0.05)
     assert max(draws) <= 0.030
@@ -102,5 +115,14 @@ def test_draws_lie_around_the_median() -> None:
 
 
 def test_an_unknown_name_takes_no_time() -> None:
-    assert LatencyModel({}, seed=0).draw("a") == 0
+    assert LatencyModel({}, seed=0).draws("call").draw("a") == 0
     assert not LatencyModel({}, seed=0).enabled
+
+
+def test_other_latencies_count_from_the_next_call_on() -> None:
+    model = LatencyModel({"a": Latency(10.0, spread=0)}, seed=0)
+    before = model.draws("call")
+
+    model.replace({"a": Latency(20.0, spread=0)})
+
+    assert (before.draw("a"), model.draws("call").draw("a")) == (0.01, 0.02)

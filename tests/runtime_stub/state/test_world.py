@@ -271,7 +271,10 @@ class Callers(RuleBasedStateMachine):
         sandbox = self.world.get_sandbox(sandbox_id)
         if sandbox is None:
             return id_
-        if any(one.config.metadata.attempt == attempt for one in self.world.containers_of(sandbox_id)):
+        pod = sandbox.config.metadata.uid  # a name is the pod's, whichever of its sandboxes a container is in
+        mates = [one.id for one in self.world.sandboxes() if one.config.metadata.uid == pod]
+        taken = {one.config.metadata.attempt for mate in mates for one in self.world.containers_of(mate)}
+        if attempt in taken:
             with pytest.raises(Refusal):
                 self.world.reserve_container(id_, sandbox, config)
             return id_

@@ -5,9 +5,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from kubeletsim.base.loopback import is_loopback
 from kubeletsim.traces.receiver import Address, ListenError
 from kubeletsim.traces.store import TraceStore
-from kubeletsim.traces.web.guard import is_loopback
 from kubeletsim.traces.web.serving import serving
 from tests.traces.web.conftest import Served
 
