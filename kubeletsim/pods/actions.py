@@ -219,7 +219,7 @@ def _is_done_for_good(pod: Pod, container: AnyContainer, observed: ObservedPod) 
     """Tell whether a container under OnFailure has succeeded, so that even a new sandbox does not bring it back."""
     status = latest(observed, container.name)
     succeeded = status is not None and status.state is ContainerState.EXITED and status.exit_code == 0
-    return succeeded and pod_restart_policy(pod) == "OnFailure"
+    return succeeded and container_restart_policy(pod, container) == "OnFailure"
 
 
 @dataclass

@@ -100,6 +100,18 @@ def test_on_failure_does_not_repeat_what_succeeded_in_a_new_sandbox() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pods", "containers", "starts"), [("Always", "OnFailure", ()), ("OnFailure", "Always", ("a",))]
+)
+def test_in_a_new_sandbox_a_containers_own_policy_outranks_the_pods(
+    pods: str, containers: str, starts: tuple[str, ...]
+) -> None:
+    pod = make_pod(container("a", restartPolicy=containers), restartPolicy=pods)
+    plan = compute_pod_actions(pod, observed(status(pod, "a", EXITED), sandboxes=[sandbox(ready=False)]))
+
+    assert plan.containers_to_start == starts
+
+
+@pytest.mark.parametrize(
     ("policy", "code", "starts"),
     [
         ("Always", 0, True),

@@ -20,7 +20,13 @@ from tests.shapes import Shape, aligned, load
 
 pytestmark = pytest.mark.looptime
 
-LATENCIES = {"RunPodSandbox": 0.13, "CreateContainer": 0.01, "StartContainer": 0.06, "StopPodSandbox": 0.06}
+LATENCIES = {
+    "RunPodSandbox": 0.13,
+    "PullImage": 0.25,
+    "CreateContainer": 0.01,
+    "StartContainer": 0.06,
+    "StopPodSandbox": 0.06,
+}
 SHAPES = load()
 
 
