@@ -30,6 +30,7 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     Tracer,
+    TraceState,
     get_current_span,
     use_span,
 )
@@ -40,6 +41,7 @@ T = TypeVar("T")
 _PLAIN = frozenset({str, int, bool, float, bytes})
 _UNSET = Status(StatusCode.UNSET)
 _UNLIMITED = sys.maxsize
+_INHERITED = TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID
 
 
 class RecordedSpan(ReadableSpan, Span):
@@ -165,7 +167,7 @@ class RecordedSpan(ReadableSpan, Span):
 
 
 class RecordingTracer(Tracer):
-    """A tracer of one scope of a provider."""
+    """A tracer of one scope of a provider, whose sampler is asked about roots alone."""
 
     def __init__(
         self,
@@ -195,15 +197,16 @@ class RecordingTracer(Tracer):
     ) -> Span:
         """Begin a span below the current one of `context`; one that is not sampled only carries its context on."""
         parent: SpanContext | None = get_current_span(context).get_span_context()
-        if parent is not None and parent.is_valid:
-            trace_id, random = parent.trace_id, parent.trace_flags & TraceFlags.RANDOM_TRACE_ID
+        state: TraceState | None
+        if parent is not None and parent.is_valid:  # it decides, as ParentBased samplers have it
+            trace_id, flags, state = parent.trace_id, parent.trace_flags & _INHERITED, parent.trace_state
         else:
-            parent, trace_id, random = None, self._ids.generate_trace_id(), 0
-        decided = self._sampler.should_sample(context, trace_id, name, kind, attributes, links)
-        sampled = decided.decision is Decision.RECORD_AND_SAMPLE
-        flags = TraceFlags(TraceFlags.SAMPLED | random if sampled else random)
-        own = SpanContext(trace_id, self._ids.generate_span_id(), False, flags, decided.trace_state)
-        if not sampled:
+            parent, trace_id = None, self._ids.generate_trace_id()
+            decided = self._sampler.should_sample(context, trace_id, name, kind, attributes, links)
+            sampled, state = decided.decision is Decision.RECORD_AND_SAMPLE, decided.trace_state
+            flags = TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT
+        own = SpanContext(trace_id, self._ids.generate_span_id(), False, TraceFlags(flags), state)
+        if not flags & TraceFlags.SAMPLED:
             return NonRecordingSpan(own)
         span = RecordedSpan(
             name,
@@ -211,7 +214,7 @@ class RecordingTracer(Tracer):
             context=own,
             parent=parent,
             kind=kind,
-            attributes=decided.attributes,
+            attributes=attributes,
             start_time=start_time,
         )
         for link in links or ():
