@@ -17,7 +17,7 @@ from aiohttp import web
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.server.auth import Authenticator, Authorizer, build_auth
-from kubeletsim.server.certificates import ensure_self_signed_pair
+from kubeletsim.server.certificates import ensure_serving_pair
 from kubeletsim.server.endpoints import (
     Endpoints,
     NodeView,
@@ -113,7 +113,7 @@ class KubeletServer:
         )
         pair = settings.tls.configured_pair()
         if pair is None:
-            pair = await ensure_self_signed_pair(settings.cert_dir, host=settings.node_name)
+            pair = await ensure_serving_pair(settings.cert_dir, host=settings.node_name)
         self._tls = ServerTLS(settings.tls, pair=pair, client_ca_file=settings.auth.client_ca_file, rng=self._rng)
         pipeline = Pipeline(
             RouteTable(read_write_routes(self._endpoints, handlers=settings.handlers)),
