@@ -84,6 +84,7 @@ def _serve(settings: Settings, flags: argparse.Namespace) -> int:
     import asyncio
 
     from kubeletsim.base import logs
+    from kubeletsim.base.self_signed import PairError
     from kubeletsim.base.telemetry import TelemetrySettingsError
     from runtime_stub.journal import JournalError
     from runtime_stub.listener import ListenError
@@ -94,13 +95,13 @@ def _serve(settings: Settings, flags: argparse.Namespace) -> int:
     reload = Reload(Path(flags.config), lambda: settings_of(flags), settings) if flags.config else None
     try:
         asyncio.run(run(settings, environ=os.environ, reload=reload))
-    except (ListenError, JournalError) as error:
+    except (ListenError, JournalError, PairError) as error:
         print(f"runtime-stub: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"runtime-stub: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
         return 1
-    except TelemetrySettingsError as error:
+    except (TelemetrySettingsError, SettingsError) as error:
         print(f"runtime-stub: {error}", file=sys.stderr)
         return 2
     return 0

@@ -5,7 +5,7 @@ Imported only when a file is given: pydantic takes longer to load than the rest 
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
@@ -133,6 +133,20 @@ def _signed_seconds(value: object) -> float:
     return Duration.parse(value).seconds
 
 
+class _Streaming(Part):
+    tls: bool = False
+    tlsCertFile: str = ""
+    tlsPrivateKeyFile: str = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.tlsCertFile) != bool(self.tlsPrivateKeyFile):
+            raise ValueError("must have both tlsCertFile and tlsPrivateKeyFile, or neither")
+        if self.tlsCertFile and not self.tls:
+            raise ValueError("must have tls: true for tlsCertFile to be served")
+        return self
+
+
 class RuntimeStubConfiguration(Part):
     """The file's schema; `settings.Settings` says what each field means."""
 
@@ -152,6 +166,7 @@ class RuntimeStubConfiguration(Part):
     tracing: _Tracing = _Tracing()
     images: _Images = _Images()
     network: _Network = _Network()
+    streaming: _Streaming = _Streaming()
     cgroupDriver: Literal["cgroupfs", "systemd"] = "cgroupfs"
     runtimeHandlers: list[str] = Field(default_factory=list)
     features: _Features = _Features()
@@ -175,6 +190,9 @@ class RuntimeStubConfiguration(Part):
             sandbox_image=self.images.sandbox,
             preloaded_images=tuple(self.images.preloaded),
             pod_cidr=self.network.podCIDR,
+            streaming_tls=self.streaming.tls,
+            streaming_cert_file=self.streaming.tlsCertFile,
+            streaming_key_file=self.streaming.tlsPrivateKeyFile,
             cgroup_driver=self.cgroupDriver,
             runtime_handlers=tuple(self.runtimeHandlers),
             features=Features(

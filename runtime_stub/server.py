@@ -40,6 +40,7 @@ from runtime_stub.services.streams import StreamHandlers
 from runtime_stub.settings import Settings
 from runtime_stub.state.addresses import AddressPool, parse_ranges
 from runtime_stub.streaming import server as streaming
+from runtime_stub.streaming.tls import streaming_tls
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ async def living(host: Host, *, initializing_seconds: float = 0.0) -> AsyncItera
             wordings=profile.wordings,
             tracer=host.tracers.tracer(streaming.SCOPE_NAME),
             clock=host.clock,
+            tls=await streaming_tls(settings, host.root_dir, host=streaming.HOST),
         )
         handlers.append(StreamHandlers(machine, (await stack.enter_async_context(streams)).url_for))
         injector = _injector(host, machine, listener, initializing_seconds=initializing_seconds)

@@ -75,6 +75,12 @@ class Settings:
     """`network.podCIDR`: where pods' addresses come from; two ranges, comma-separated, for dual stack."""
     cgroup_driver: str = "cgroupfs"
     """`cgroupDriver`: what RuntimeConfig answers."""
+    streaming_tls: bool = False
+    """`streaming.tls`: serve exec, attach and port-forward over HTTPS."""
+    streaming_cert_file: str = ""
+    """`streaming.tlsCertFile`: PEM; empty for a self-signed pair."""
+    streaming_key_file: str = ""
+    """`streaming.tlsPrivateKeyFile`: PEM."""
     runtime_handlers: tuple[str, ...] = ()
     """`runtimeHandlers`: names that RunPodSandbox accepts besides the empty one."""
 

@@ -1,4 +1,4 @@
-"""This module makes self-signed serving pairs: a CA of its own, whose key is thrown away at once, signs a leaf for a host.
+"""This module makes self-signed serving pairs: a CA of its own, whose key is thrown away at once, signs a host's leaf.
 
 The work is done by a short-lived child process (this module with `-m`), so that the cryptography package never becomes
 part of a daemon, whose memory is worth more than the quarter second.
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,32 +61,26 @@ class PairFiles:
         return bool(existing)
 
 
-async def ensure_self_signed_pair(files: PairFiles, *, host: str) -> None:
+async def ensure_self_signed_pair(files: PairFiles, *, hosts: Sequence[str]) -> None:
     """Make a pair unless it exists; one that does is used again as it is.
+
+    Args:
+        files: where it is.
+        hosts: names and addresses it is good for; the first one names the certificate.
 
     Raises:
         PairError: there is half a pair, or the directory cannot be written.
     """
     if not files.ensure_whole():
-        await _make_in_child(files, host=host)
+        await _make_in_child(files, hosts=hosts)
 
 
-async def _make_in_child(files: PairFiles, *, host: str) -> None:
+async def _make_in_child(files: PairFiles, *, hosts: Sequence[str]) -> None:
     package_root = str(Path(__file__).parents[2])
     search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
+    paths = ("--certificate", str(files.certificate), "--key", str(files.key))
     child = await asyncio.create_subprocess_exec(
-        *(
-            sys.executable,
-            "-P",
-            "-m",
-            __name__,
-            "--certificate",
-            str(files.certificate),
-            "--key",
-            str(files.key),
-            "--host",
-            host,
-        ),
+        *(sys.executable, "-P", "-m", __name__, *paths, "--host", *hosts),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -103,7 +98,7 @@ async def _make_in_child(files: PairFiles, *, host: str) -> None:
         raise PairError(f"cannot make a serving certificate: {lines[-1]}")
 
 
-def write_self_signed_pair(files: PairFiles, *, host: str, now: float) -> None:
+def write_self_signed_pair(files: PairFiles, *, hosts: Sequence[str], now: float) -> None:
     """Make the pair's files, whole or not at all; the certificate last, as it stands for both.
 
     `now` is Unix seconds. The key can be read by its owner alone.
@@ -112,21 +107,21 @@ def write_self_signed_pair(files: PairFiles, *, host: str, now: float) -> None:
         OSError: the directory cannot be written.
         ValueError: the host name cannot stand in a certificate.
     """
-    certificate, key = make_self_signed_pair(host, now=now)
+    certificate, key = make_self_signed_pair(hosts, now=now)
     for path, content, mode in ((files.key, key, 0o600), (files.certificate, certificate, 0o644)):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         _write_whole(path, content, mode=mode)
 
 
-def make_self_signed_pair(host: str, *, now: float) -> tuple[bytes, bytes]:
+def make_self_signed_pair(hosts: Sequence[str], *, now: float) -> tuple[bytes, bytes]:
     """Return certificate file (the leaf, then its CA) and key file, both PEM."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     ca_key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     leaf_key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    ca = _certificate(f"{host}-ca@{int(now)}", key=ca_key, now=now)
-    leaf = _certificate(f"{host}@{int(now)}", key=leaf_key, now=now, issuer=ca, issuer_key=ca_key, host=host)
+    ca = _certificate(f"{hosts[0]}-ca@{int(now)}", key=ca_key, now=now)
+    leaf = _certificate(f"{hosts[0]}@{int(now)}", key=leaf_key, now=now, issuer=ca, issuer_key=ca_key, hosts=hosts)
     pem = serialization.Encoding.PEM
     key = leaf_key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
     return leaf.public_bytes(pem) + ca.public_bytes(pem), key
@@ -139,9 +134,9 @@ def _certificate(
     now: float,
     issuer: "x509.Certificate | None" = None,
     issuer_key: "RSAPrivateKey | None" = None,
-    host: str = "",
+    hosts: Sequence[str] = (),
 ) -> "x509.Certificate":
-    """Build a leaf for `host` when there is an issuer, else a CA that signs itself."""
+    """Build a leaf for `hosts` when there is an issuer, else a CA that signs itself."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -163,10 +158,10 @@ def _certificate(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
     )
-    if host:
+    if hosts:
         builder = builder.add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        ).add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
+        ).add_extension(x509.SubjectAlternativeName(list(map(_general_name, hosts))), critical=False)
     return builder.sign(signing_key, hashes.SHA256())
 
 
@@ -215,15 +210,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Make a self-signed serving pair.")
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True)
-    parser.add_argument("--host", required=True)
+    parser.add_argument("--host", nargs="+", required=True)
     arguments = parser.parse_args()
     try:
-        write_self_signed_pair(PairFiles(arguments.certificate, arguments.key), host=arguments.host, now=time.time())
+        write_self_signed_pair(PairFiles(arguments.certificate, arguments.key), hosts=arguments.host, now=time.time())
     except OSError as error:
         sys.stderr.write(f"{error.strerror or error}: {error.filename}\n")
         return 1
     except ValueError as error:
-        sys.stderr.write(f"host name {arguments.host!r}: {error}\n")
+        sys.stderr.write(f"host name {arguments.host[0]!r}: {error}\n")
         return 1
     return 0
 

@@ -18,7 +18,7 @@ async def ensure_serving_pair(cert_dir: Path, *, host: str) -> ServingPair:
     """
     files = PairFiles.named("kubelet", cert_dir)
     try:
-        await ensure_self_signed_pair(files, host=host)
+        await ensure_self_signed_pair(files, hosts=[host])
     except PairError as error:
         raise StartupError(f"--cert-dir: {cert_dir}: {error}") from error
     return ServingPair(cert_file=files.certificate, key_file=files.key, cert_field="--cert-dir", key_field="--cert-dir")

@@ -75,6 +75,9 @@ class SocketLink:
     async def write_end(self) -> None:
         """Say that there will be no more."""
         if self._writer is not None and not self._writer.is_closing():
+            if not self._writer.can_write_eof():  # TLS ends in both directions at once, after what was written
+                self._writer.close()
+                return
             with suppress(OSError):
                 self._writer.write_eof()
 

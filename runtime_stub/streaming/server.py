@@ -9,6 +9,7 @@ The server starts with the first ticket, as aiohttp costs 12 MB and a quarter of
 import asyncio
 import importlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -37,13 +38,21 @@ class StreamingServer:
     """Tickets, and the server that redeems them."""
 
     def __init__(
-        self, stack: AsyncExitStack, sessions: Sessions, *, tracer: Tracer, clock: Clock, idle_seconds: float
+        self,
+        stack: AsyncExitStack,
+        sessions: Sessions,
+        *,
+        tracer: Tracer,
+        clock: Clock,
+        idle_seconds: float,
+        tls: ssl.SSLContext | None,
     ) -> None:
         self._stack = stack
         self._sessions = sessions
         self._tracer = tracer
         self._tickets = Tickets(clock)
         self._idle_seconds = idle_seconds
+        self._tls = tls
         self._starting = asyncio.Lock()
         self._base_url = ""
 
@@ -59,7 +68,7 @@ class StreamingServer:
         token = self._tickets.issue(request, otel_context.get_current())
         async with self._starting:
             if not self._base_url:
-                self._base_url = f"http://{HOST}:{await self._start()}"
+                self._base_url = f"{'https' if self._tls else 'http'}://{HOST}:{await self._start()}"
         return f"{self._base_url}/{KINDS[type(request)]}/{token}"
 
     async def _start(self) -> int:
@@ -75,7 +84,7 @@ class StreamingServer:
         runner = web.ServerRunner(web.Server(upgrades.handle, access_log=None), shutdown_timeout=CLOSING_SECONDS)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, HOST, 0).start()
+        await web.TCPSite(runner, HOST, 0, ssl_context=self._tls).start()
         port = int(runner.addresses[0][1])
         log.info("streaming server listens on %s:%d", HOST, port)
         return port
@@ -89,8 +98,9 @@ async def streaming_server(
     wordings: Mapping[Reason, Wording],
     tracer: Tracer,
     clock: Clock,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[StreamingServer]:
     """Serve streams as long as the block lasts."""
     async with AsyncExitStack() as stack:
         sessions = Sessions(machine, Consoles(machine), latency=latency, wordings=wordings)
-        yield StreamingServer(stack, sessions, tracer=tracer, clock=clock, idle_seconds=IDLE_SECONDS)
+        yield StreamingServer(stack, sessions, tracer=tracer, clock=clock, idle_seconds=IDLE_SECONDS, tls=tls)

@@ -19,7 +19,7 @@ def names(certificate: x509.Certificate) -> tuple[str, str]:
 
 def test_the_certificate_file_holds_a_leaf_for_the_host_and_the_ca_that_signed_it():
     now = time.time()
-    cert, key = make_self_signed_pair("node-1", now=now)
+    cert, key = make_self_signed_pair(["node-1"], now=now)
     leaf, ca = x509.load_pem_x509_certificates(cert)
 
     assert names(leaf) == (f"node-1@{int(now)}", f"node-1-ca@{int(now)}")
@@ -36,12 +36,12 @@ def test_the_certificate_file_holds_a_leaf_for_the_host_and_the_ca_that_signed_i
 
 
 def test_an_ip_address_is_named_as_one_and_a_long_name_is_cut_only_where_the_standard_insists():
-    leaf, _ = x509.load_pem_x509_certificates(make_self_signed_pair("10.0.0.7", now=1.0)[0])
+    leaf, _ = x509.load_pem_x509_certificates(make_self_signed_pair(["10.0.0.7"], now=1.0)[0])
     hosts = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert hosts.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("10.0.0.7")]
 
     long = "n" * 63
-    leaf, ca = x509.load_pem_x509_certificates(make_self_signed_pair(long, now=1700000000.0)[0])
+    leaf, ca = x509.load_pem_x509_certificates(make_self_signed_pair([long], now=1700000000.0)[0])
     hosts = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert hosts.get_values_for_type(x509.DNSName) == [long]
     assert names(ca)[0].endswith("n-ca@1700000000")
@@ -53,6 +53,6 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("kubeletsim.base.self_signed.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_self_signed_pair(PairFiles.named("kubelet", tmp_path), host="node-1", now=1.0)
+        write_self_signed_pair(PairFiles.named("kubelet", tmp_path), hosts=["node-1"], now=1.0)
 
     assert list(tmp_path.iterdir()) == []

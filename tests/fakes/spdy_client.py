@@ -1,6 +1,7 @@
 """A SPDY/3.1 client as Kubernetes' are: an HTTP request with an upgrade, then streams over the same socket."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -81,11 +82,11 @@ class SpdyClient:
 
 @asynccontextmanager
 async def spdy_client(
-    url: str, *offers: str, method: str = "POST", upgrade: str = "SPDY/3.1"
+    url: str, *offers: str, method: str = "POST", upgrade: str = "SPDY/3.1", tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[SpdyClient]:
     """Connect to a URL and offer protocols."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
     try:
         client = SpdyClient(reader, writer)
         await client.upgrade(parts.path, *offers, method=method, upgrade=upgrade)

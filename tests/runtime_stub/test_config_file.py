@@ -98,6 +98,14 @@ def test_every_field_reaches_the_settings(tmp_path: Path) -> None:
             "rules[0].mach: no such field; did you mean match",
         ),
         ({"rules": [{"name": "a"}]}, "rules[0]: must have latency, fault or both"),
+        (
+            {"streaming": {"tls": True, "tlsCertFile": "/a"}},
+            "streaming: must have both tlsCertFile and tlsPrivateKeyFile",
+        ),
+        (
+            {"streaming": {"tlsCertFile": "/a", "tlsPrivateKeyFile": "/b"}},
+            "streaming: must have tls: true for tlsCertFile",
+        ),
     ],
 )
 def test_a_fault_names_its_path_its_value_and_what_is_allowed(
