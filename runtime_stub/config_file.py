@@ -12,13 +12,12 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, mod
 from kubeletsim.base.duration import Duration
 from kubeletsim.base.go_yaml import Document, UnreadableTextError, read_document
 from kubeletsim.base.loopback import parse_loopback
-from runtime_stub.behaviour.catalogue import ImageEntry
 from runtime_stub.behaviour.rules.restarts import Restart
 from runtime_stub.config_findings import worded
+from runtime_stub.image_schema import CatalogueEntry
 from runtime_stub.rule_schema import LatencyField, Part, RuleText, Seconds
 from runtime_stub.settings import (
     DEFAULT_LISTEN,
-    DEFAULT_POD_CIDR,
     DEFAULT_SANDBOX_IMAGE,
     Features,
     Settings,
@@ -39,7 +38,8 @@ def _checked_reference(text: str) -> str:
 
 
 def _checked_ranges(text: str) -> str:
-    parse_ranges(text)
+    if text:
+        parse_ranges(text)
     return text
 
 
@@ -51,36 +51,10 @@ class _Tracing(Part):
     samplingRatePerMillion: int = Field(default=0, ge=0, le=1_000_000)
 
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-AbsolutePath = Annotated[str, Field(pattern="^/")]
-
-
-class _CatalogueEntry(Part):
-    name: Annotated[str, Field(min_length=1)]
-    content: str = ""
-    user: str = ""
-    command: list[str] = Field(default_factory=list)
-    serves: list[Port] = Field(default_factory=list)
-    banner: str = ""
-    files: dict[AbsolutePath, str] = Field(default_factory=dict)
-
-    def entry(self) -> ImageEntry:
-        """Return the entry that this part of the file describes."""
-        return ImageEntry(
-            name=self.name,
-            content=self.content,
-            user=self.user,
-            command=tuple(self.command),
-            serves=tuple(self.serves),
-            banner=self.banner,
-            files=self.files,
-        )
-
-
 class _Images(Part):
     sandbox: Reference = DEFAULT_SANDBOX_IMAGE
     preloaded: list[Reference] = Field(default_factory=list)
-    catalogue: list[_CatalogueEntry] = Field(default_factory=list)
+    catalogue: list[CatalogueEntry] = Field(default_factory=list)
 
 
 class _Features(Part):
@@ -90,7 +64,7 @@ class _Features(Part):
 
 
 class _Network(Part):
-    podCIDR: Annotated[str, AfterValidator(_checked_ranges)] = DEFAULT_POD_CIDR
+    podCIDR: Annotated[str, AfterValidator(_checked_ranges)] = ""
 
 
 class _Going(Part):

@@ -14,16 +14,30 @@ from kubeletsim.base.timing import Clock
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.catalogue import Catalogue, ImageEntry
 from runtime_stub.behaviour.latency import LatencyModel
+from runtime_stub.behaviour.service import Service
+from runtime_stub.behaviour.well_known_images import WELL_KNOWN
 from runtime_stub.events import Events
 from runtime_stub.journal import Journal
 from runtime_stub.logs import LogFile, create_log
+from runtime_stub.network.answers import attend
+from runtime_stub.network.answers.service import answers_of
+from runtime_stub.network.declared import declared_services
+from runtime_stub.network.pod import Fabric
+from runtime_stub.network.ports import Ports
+from runtime_stub.network.stream import End
 from runtime_stub.outputs import Outputs
-from runtime_stub.ports import Ports
 from runtime_stub.processes import Processes
 from runtime_stub.shell.accounts import Identity, identity_of
 from runtime_stub.shell.context import Console, Input
-from runtime_stub.shell.entrypoint import SERVER, SUCCESS, NotExecutable, container_program, converses, exec_program
-from runtime_stub.shell.program import LIVE, Listen, Live, Output, Program, Steps, Stream, steps_of
+from runtime_stub.shell.entrypoint import (
+    SUCCESS,
+    NotExecutable,
+    container_program,
+    converses,
+    exec_program,
+    server_program,
+)
+from runtime_stub.shell.program import LIVE, Live, Output, Program, Steps, Stream, steps_of
 from runtime_stub.shell.rootfs import holds, rootfs
 from runtime_stub.state.images import Images
 from runtime_stub.state.records import Change, Container, ContainerState, Image, Sandbox, shares_pid_namespace
@@ -50,13 +64,14 @@ class Machine:
         self._latency = latency
         self._logs: dict[str, LogFile] = {}
         self._next_pid = FIRST_PID
-        self.catalogue = catalogue or Catalogue()
+        self.catalogue = catalogue or Catalogue(WELL_KNOWN)
         self.world = World()
         self.images = Images()
         self.events = Events(self.world, self.now)
         self.processes = Processes(clock, self, notice_seconds=self._notice_seconds)
         self.ports = Ports()
-        self.surroundings = Surroundings(image_files=self.image_files, ports=self.ports, now=self.now)
+        self.fabric = Fabric(ports=self.ports, sandboxes=self.world.sandboxes)
+        self.surroundings = Surroundings(image_files=self.image_files, fabric=self.fabric, now=self.now)
         self._out_of_memory: set[str] = set()
         self.outputs = Outputs()
         self.signalled: set[str] = set()
@@ -139,7 +154,7 @@ class Machine:
         """
         config = container.config
         return container_program(
-            config.command,
+            config.command or self._entry_of(container).command,
             config.args,
             image_path=_image_path(container),
             has_stdin=_has_stdin(container),
@@ -205,7 +220,7 @@ class Machine:
 
     def interrupt(self, container: Container) -> None:
         """Do what ^C does at a container's terminal: a shell that reads commands stays, as PID 1 deaf others do."""
-        if converses(_argv(container)):
+        if converses(self._argv(container)):
             self.processes.interrupt(container.id)
         else:
             self.signal(container.id, signal.SIGINT)
@@ -264,12 +279,24 @@ class Machine:
         if container is not None and file is not None:
             file.remember(*(("stdout", displayed(data)) if container.config.tty else (stream, data)))
 
-    def process_listens(self, id_: str, port: int) -> None:
+    def process_listens(self, id_: str, service: Service) -> None:
         """Let a port of a pod be answered."""
         container = self.world.get_container(id_)
         sandbox = self.world.get_sandbox(container.sandbox_id) if container is not None else None
-        if sandbox is not None:
-            self.ports.open(id_, sandbox, port)
+        if container is None or sandbox is None:
+            return
+
+        def accept(end: End) -> None:
+            attend(end, answers_of(service, lambda: self.surroundings.files_of(container, sandbox)))
+
+        self.process_hushed(id_, service.port)
+        self.ports.listen(id_, sandbox, service.port, accept, shared=True)
+
+    def process_hushed(self, id_: str, port: int) -> None:
+        """Let a port of a pod be answered no longer."""
+        for listener in self.ports.of_container(id_):
+            if listener.port == port:
+                self.ports.leave(listener)
 
     def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
         """Remember why a process is about to end."""
@@ -303,18 +330,28 @@ class Machine:
 
     def _server_of(self, container: Container) -> Program:
         """Return what a command of a container's image does that is not emulated: it serves."""
+        entry = self._entry_of(container)
+        services = entry.serves
+        if services is None:
+            sandbox = self.world.get_sandbox(container.sandbox_id)
+            services = declared_services(container.config, sandbox.config if sandbox is not None else None)
+        return server_program(services, banner=entry.banner)
+
+    def _entry_of(self, container: Container) -> ImageEntry:
         try:
-            entry = self.catalogue.entry(parse_reference(container.image_name))
-        except InvalidReference:
-            return SERVER
-        banner = (Output("stderr", entry.banner.encode()),) if entry.banner else ()
-        return (*banner, *(Listen(port) for port in entry.serves), *SERVER)
+            return self.catalogue.entry(parse_reference(container.image_name))
+        except InvalidReference:  # known by its id alone
+            return ImageEntry(name="")
+
+    def _argv(self, container: Container) -> list[str]:
+        entry_point = container.config.command or self._entry_of(container).command
+        return [*entry_point, *container.config.args] or ["sh"]
 
     def _run(self, container: Container, program: Program, *, started_at: int, steps_done: int) -> None:
         process: Program | Steps = program
         if program == LIVE:
             stdin = Console(is_terminal=container.config.tty) if _has_stdin(container) else Input()
-            process = self._live(container, _argv(container), unknown=self._server_of(container), stdin=stdin)
+            process = self._live(container, self._argv(container), unknown=self._server_of(container), stdin=stdin)
         self.processes.run(
             container.id, process, started_at=started_at, steps_done=steps_done, has_stdin=_has_stdin(container)
         )
@@ -329,10 +366,6 @@ class Machine:
 def _has_stdin(container: Container) -> bool:
     """Tell whether somebody may type; a terminal nobody types at is not at its end, either."""
     return container.config.stdin or container.config.tty
-
-
-def _argv(container: Container) -> list[str]:
-    return [*container.config.command, *container.config.args] or ["sh"]
 
 
 def _may_write(container: Container, program: Program) -> bool:

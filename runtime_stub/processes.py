@@ -17,10 +17,13 @@ from functools import partial
 from typing import Protocol
 
 from kubeletsim.base.timing import Clock
+from runtime_stub.behaviour.service import Service
 from runtime_stub.pipe import Pipe
+from runtime_stub.shell.bell import Bell
 from runtime_stub.shell.program import (
     FOREVER,
     Exit,
+    Hush,
     Interrupted,
     Listen,
     OutOfMemory,
@@ -58,8 +61,11 @@ class ProcessObserver(Protocol):
     def process_recalled(self, id_: str, stream: Stream, data: bytes) -> None:
         """Take output that was written before the stub was restarted."""
 
-    def process_listens(self, id_: str, port: int) -> None:
-        """Note that a process answers on a port of its pod."""
+    def process_listens(self, id_: str, service: Service) -> None:
+        """Note that a process answers on a port of its pod, and how."""
+
+    def process_hushed(self, id_: str, port: int) -> None:
+        """Note that a process answers on a port no longer."""
 
     def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
         """Note why a process is about to end."""
@@ -69,6 +75,10 @@ class ProcessObserver(Protocol):
 
     def process_exited(self, id_: str, *, at: int, exit_code: int) -> None:
         """Note the end of a process. It is told once."""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -85,6 +95,8 @@ class _Process:
     read: bytes | None = None
     """What the last step has read."""
     timer: asyncio.TimerHandle | None = None
+    stop_listening: Callable[[], None] = _nothing
+    """Ends its wait for a bell."""
     dying: bool = False
     exited: list[asyncio.Future[None]] = field(default_factory=list)
 
@@ -124,10 +136,15 @@ class Processes:
             match self._pull(id_, process):
                 case Output(stream, data):
                     self._observer.process_recalled(id_, stream, data)
+                case Wait(bell=Bell()):
+                    process.due = int(self._clock.now() * 1e9)
+                    break  # connections are gone: from here on it goes along anew
                 case Wait(seconds):
                     process.due += int(seconds * 1e9)
-                case Listen(port):
-                    self._observer.process_listens(id_, port)
+                case Listen(service):
+                    self._observer.process_listens(id_, service)
+                case Hush(port):
+                    self._observer.process_hushed(id_, port)
                 case Exit():
                     break
             process.step += 1
@@ -202,17 +219,19 @@ class Processes:
                 case Output(stream, data):
                     self._observer.process_wrote(id_, stream, data, at=process.due)
                     wrote = True
-                case Wait(seconds):
-                    if not self._is_over(id_, process, seconds):
+                case Wait(seconds) as wait:
+                    if not self._is_over(id_, process, wait):
                         break
-                    process.due += int(seconds * 1e9)
+                    process.due = int(self._clock.now() * 1e9) if wait.is_over else process.due + int(seconds * 1e9)
                 case Read():
                     if process.stdin is not None and (read := process.stdin.take()) is None:
                         break
                     process.read = read if process.stdin is not None else b""
                     process.due = max(process.due, int(self._clock.now() * 1e9))
-                case Listen(port):
-                    self._observer.process_listens(id_, port)
+                case Listen(service):
+                    self._observer.process_listens(id_, service)
+                case Hush(port):
+                    self._observer.process_hushed(id_, port)
                 case OutOfMemory():
                     self._observer.process_ran_out_of_memory(id_, at=process.due)
                     self._end_soon(id_, process, SIGNAL_EXIT_BASE + signal.SIGKILL, at=process.due)
@@ -241,16 +260,30 @@ class Processes:
         if isinstance(process.current, Read) and not process.dying:
             self._advance(id_, process)
 
-    def _is_over(self, id_: str, process: _Process, seconds: float) -> bool:
+    def _is_over(self, id_: str, process: _Process, wait: Wait) -> bool:
         """Tell whether a wait that began at `process.due` is over; if not, see to it that it will be noticed."""
-        if seconds == FOREVER:
-            return False
-        remaining = process.due / 1e9 + seconds - self._clock.now()
-        if remaining <= 0:
+        process.stop_listening()
+        process.stop_listening = _nothing
+        remaining = process.due / 1e9 + wait.seconds - self._clock.now()
+        if remaining <= 0 or wait.is_over:
             return True
-        delay = min(remaining, _MAX_TIMER_SECONDS)
-        process.timer = asyncio.get_running_loop().call_later(delay, self._advance, id_, process)
+        loop = asyncio.get_running_loop()
+        if wait.seconds != FOREVER:
+            process.timer = loop.call_later(min(remaining, _MAX_TIMER_SECONDS), self._advance, id_, process)
+        if wait.bell is not None:
+
+            def wake() -> None:
+                loop.call_soon(self._wake, id_, process, wait)
+
+            process.stop_listening = wait.bell.listen(wake)
         return False
+
+    def _wake(self, id_: str, process: _Process, wait: Wait) -> None:
+        """Let a process look for what its bell has rung for; one that went on meanwhile has looked."""
+        if self._processes.get(id_) is process and not process.dying and process.current is wait:
+            if process.timer:
+                process.timer.cancel()
+            self._advance(id_, process)
 
     def _end_soon(self, id_: str, process: _Process, exit_code: int, *, at: int) -> None:
         """Note an end at `at` once it is noticed, and nothing else of the process from now on."""
@@ -263,6 +296,7 @@ class Processes:
 
     def _end(self, id_: str, process: _Process, exit_code: int, at: int) -> None:
         del self._processes[id_]
+        process.stop_listening()
         process.steps.close()
         self._observer.process_exited(id_, at=at, exit_code=exit_code)
         for waiter in process.exited:

@@ -8,6 +8,7 @@ and calls are over before processes, state and spans are closed.
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -19,11 +20,14 @@ from runtime_stub import connections
 from runtime_stub.behaviour.catalogue import Catalogue
 from runtime_stub.behaviour.plan import Scope
 from runtime_stub.behaviour.profiles import Profile
+from runtime_stub.behaviour.well_known_images import WELL_KNOWN
 from runtime_stub.host import Host, hosting
 from runtime_stub.journal import Journal, open_journal
 from runtime_stub.listener import Listener, ListenError, claimed, parse_listen
 from runtime_stub.machine import Machine
-from runtime_stub.ports import answering
+from runtime_stub.network.machine_addresses import listening_sockets, machine_addresses
+from runtime_stub.network.placing import change_pod_range, pod_range, tell_of_pod_range
+from runtime_stub.network.sockets import opened
 from runtime_stub.services.checkpoints import Checkpoints
 from runtime_stub.services.containers import Containers
 from runtime_stub.services.execs import Execs
@@ -49,8 +53,6 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 CLOSING_SECONDS = 0.5
 """How long calls in flight may go on when the stub stops."""
-
-_POD_CIDR = "podCIDR"
 
 
 @asynccontextmanager
@@ -81,7 +83,8 @@ async def living(host: Host, *, initializing_seconds: float = 0.0) -> AsyncItera
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(open_journal(host.root_dir))
         stack.enter_context(claimed(listener))
-        catalogue = Catalogue(settings.catalogue)
+        settings = replace(settings, pod_cidr=stack.enter_context(pod_range(settings.pod_cidr, journal)))
+        catalogue = Catalogue((*settings.catalogue, *WELL_KNOWN))
         machine = Machine(clock=host.runtime_clock, journal=journal, latency=latency, catalogue=catalogue)
         stack.callback(machine.close)
         performer = _performer(host)
@@ -98,8 +101,9 @@ async def living(host: Host, *, initializing_seconds: float = 0.0) -> AsyncItera
         injector = _injector(host, machine, listener, initializing_seconds=initializing_seconds)
         generic = generic_handlers(handlers, performer=performer, injector=injector, wordings=profile.wordings)
         await stack.enter_async_context(_listening(listener, generic, _interceptors(listener, host)))
-        await stack.enter_async_context(answering(machine.ports))
+        await stack.enter_async_context(opened(machine.ports, machine_addresses))
         log.info("listening on %s as %s %s", settings.listen, profile.runtime_name, profile.runtime_version)
+        tell_of_pod_range(settings.pod_cidr)
         yield
 
 
@@ -135,7 +139,9 @@ def handlers_of(
 ) -> list[object]:
     """Bring the state back, and return the objects whose methods serve the RPCs."""
     machine.resume()
-    pool = AddressPool(parse_ranges(journal.setting(_POD_CIDR) or settings.pod_cidr))
+    pool = AddressPool(parse_ranges(settings.pod_cidr))
+    machine.fabric.ranges = lambda: pool.networks
+    machine.fabric.machine_sockets, machine.fabric.machine_addresses = listening_sockets, machine_addresses
     for sandbox in machine.world.sandboxes():
         pool.hold(sandbox.ips)
     puller = Puller(machine, id_prefix=profile.image_id_prefix, catalogue=machine.catalogue)
@@ -166,7 +172,7 @@ def handlers_of(
             cgroup_driver=settings.cgroup_driver,
             runtime_handlers=settings.runtime_handlers,
             pool=pool,
-            remember_pod_cidr=lambda pod_cidr: journal.change_setting(_POD_CIDR, pod_cidr),
+            remember_pod_cidr=lambda pod_cidr: change_pod_range(pod_cidr, journal),
             config=settings.as_data(),
             features=settings.features,
         ),

@@ -16,8 +16,6 @@ from runtime_stub.source import Source
 
 DEFAULT_LISTEN = "unix:///run/runtime-stub.sock"
 DEFAULT_SANDBOX_IMAGE = "registry.k8s.io/pause:3.10.2"
-DEFAULT_POD_CIDR = "10.88.0.0/16"
-"""A private range nobody routes to us: addresses of pods are unique and stable, and nothing listens on them."""
 
 PROFILE_NAMES = ("containerd", "crio", "plain")
 LATENCY_NAMES = ("default", "none")
@@ -71,8 +69,9 @@ class Settings:
     """`images.sandbox`: present from the start, and pinned."""
     preloaded_images: tuple[str, ...] = ()
     """`images.preloaded`: present from the start."""
-    pod_cidr: str = DEFAULT_POD_CIDR
-    """`network.podCIDR`: where pods' addresses come from; two ranges, comma-separated, for dual stack."""
+    pod_cidr: str = ""
+    """`network.podCIDR`: where pods' addresses come from; two ranges, comma-separated, for dual stack. Empty: a /16 of
+    127.0.0.0/8 that no other stub of this machine has."""
     cgroup_driver: str = "cgroupfs"
     """`cgroupDriver`: what RuntimeConfig answers."""
     streaming_tls: bool = False

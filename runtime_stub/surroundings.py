@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.host_files import HostVolume
-from runtime_stub.ports import PodNetwork, Ports
+from runtime_stub.network.pod import Fabric, PodNetwork
 from runtime_stub.shell.accounts import Identity, accounts
 from runtime_stub.shell.commands import DEFAULT_PATH, find_command
 from runtime_stub.shell.context import Call, Context, Input, absolute
@@ -28,15 +28,15 @@ class Surroundings:
 
     Args:
         image_files: the files of an image by its name.
-        ports: who listens where.
+        fabric: the network of all pods.
         now: Unix nanoseconds.
     """
 
     def __init__(
-        self, *, image_files: Callable[[str], Mapping[str, bytes]], ports: Ports, now: Callable[[], int]
+        self, *, image_files: Callable[[str], Mapping[str, bytes]], fabric: Fabric, now: Callable[[], int]
     ) -> None:
         self._image_files = image_files
-        self._ports = ports
+        self._fabric = fabric
         self._now = now
         self._contexts: dict[str, Context] = {}
 
@@ -60,17 +60,25 @@ class Surroundings:
             unknown: what commands do that may exist and are not emulated.
             stdin: its standard input.
         """
-        context = self._contexts.get(container.id)
-        if context is None:
-            context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox(image_path))
+        context = self._context(container, sandbox, is_busybox=is_busybox(image_path))
         context.unknown = unknown
         pid = context.begin(argv)
         call = Call(argv, context, stdin, context.environment, context.working_directory, pid)
         return _ended(find_command(call, shell=argv[0]), lambda: context.end(pid))
 
+    def files_of(self, container: Container, sandbox: Sandbox) -> Files:
+        """Return the files of a container in which nothing runs that is emulated: a server."""
+        return self._context(container, sandbox, is_busybox=False).files
+
     def forget(self, container_id: str) -> None:
         """Let go of a container that was removed."""
         self._contexts.pop(container_id, None)
+
+    def _context(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
+        context = self._contexts.get(container.id)
+        if context is None:
+            context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox)
+        return context
 
     def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
         config = container.config
@@ -88,7 +96,7 @@ class Surroundings:
             hostname=hostname,
             environment=environment,
             working_directory=absolute(config.working_dir or "/", "/"),
-            network=PodNetwork(self._ports, sandbox),
+            network=PodNetwork(self._fabric, sandbox, container.id),
             now=lambda: self._now() / 1e9,
             memory_limit_bytes=container.resources.memory_limit_in_bytes,
             is_busybox=is_busybox,

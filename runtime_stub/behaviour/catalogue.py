@@ -1,8 +1,9 @@
 """This module is the catalogue: what is known of images besides their names. All of it is data.
 
 An entry says which images it is about and what they are like: whose content they share, which user they run as, what
-they run, where they answer, which files they hold. The configuration's entries come before the built-in ones, and the
-first that matches counts. An image without an entry runs as root, runs a server and has the files of a small Linux.
+they run, where they answer, which files they hold. The configuration's entries come before those of well-known images,
+and the first that matches counts. An image without an entry runs as root, runs a server and has the files of a small
+Linux.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
+from runtime_stub.behaviour.service import Service
 from runtime_stub.state.references import Reference
 
 NO_FILES: Mapping[str, str] = MappingProxyType({})
@@ -26,31 +28,20 @@ class ImageEntry:
     user: str = ""
     """`uid`, `uid:group`, `name` or `name:group`, as an image's configuration has it."""
     command: tuple[str, ...] = ()
-    """Entry point and arguments; empty: a server, in a busybox a shell."""
-    serves: tuple[int, ...] = ()
-    """Ports on which the image's own command answers HTTP."""
+    """Entry point, which a container's arguments follow; empty: a server, in a busybox a shell."""
+    serves: tuple[Service, ...] | None = None
+    """What the image's own command answers, and where. None: anything healthy, on the ports that the pod declares."""
     banner: str = ""
     """What the image's own command writes to stderr when it starts."""
     files: Mapping[str, str] = field(default_factory=lambda: NO_FILES)
     """Contents by absolute path, on top of the files that every image has."""
 
 
-BUILT_IN = (
-    ImageEntry(name="*nginx*", serves=(80,)),
-    ImageEntry(
-        name="*httpd*",
-        serves=(80,),
-        banner="[core:notice] [pid 1:tid 1] AH00094: Command line: 'httpd -D FOREGROUND'\n",
-    ),
-)
-"""What everybody expects of well-known images."""
-
-
 class Catalogue:
     """Entries in the order in which they are asked."""
 
     def __init__(self, entries: Iterable[ImageEntry] = ()) -> None:
-        self._entries = (*entries, *BUILT_IN)
+        self._entries = tuple(entries)
 
     def entry(self, reference: Reference) -> ImageEntry:
         """Return what is known of an image; an entry without facts when nothing is."""

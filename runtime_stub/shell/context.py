@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from posixpath import join, normpath
 from typing import Protocol
 
+from runtime_stub.network.stream import End
 from runtime_stub.shell.accounts import Identity
+from runtime_stub.shell.bell import Bell
 from runtime_stub.shell.files import Files
 from runtime_stub.shell.program import Program, Read, Step, Steps
 
@@ -24,11 +26,42 @@ class Socket:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface."""
+
+    name: str
+    addresses: tuple[str, ...]
+    """Each with the length of its network's prefix: `10.1.2.3/16`."""
+
+
 class Network(Protocol):
     """The network namespace of a container."""
 
+    @property
+    def addresses(self) -> Sequence[str]:
+        """The pod's addresses."""
+
+    def interfaces(self) -> Sequence[Interface]:
+        """Return the network interfaces, loopback first."""
+
+    def gateway(self) -> str:
+        """Return the address of the default route; empty when there is none."""
+
     def listening(self) -> Sequence[Socket]:
         """Return the TCP sockets that listen."""
+
+    def listen(self, port: int, accept: Callable[[End], None]) -> Callable[[], None]:
+        """Take connections on a port; return what ends that. Raises OSError: the port is taken."""
+
+    def connect(self, address: str, port: int) -> End:
+        """Connect; return this side's end. Raises OSError: nobody listens, no such host, no way to it."""
+
+    def check(self, address: str) -> None:
+        """Find out whether there is a host at an address. Raises OSError: there is none, or no way to it."""
+
+    def lookup(self, name: str) -> Sequence[str]:
+        """Return the addresses that DNS has for a fully qualified name; none for one that it does not know."""
 
 
 @dataclass(slots=True)
@@ -43,6 +76,8 @@ class Context:
     network: Network
     now: Callable[[], float]
     """Unix seconds."""
+    bell: Bell = field(default_factory=Bell)
+    """Rings when something has come for one of the processes."""
     memory_limit_bytes: int = 0
     """0 for none."""
     is_busybox: bool = True

@@ -14,9 +14,10 @@ The rules, which the manual repeats (docs/runtime-stub.md):
 from collections.abc import Sequence
 from functools import partial
 
+from runtime_stub.behaviour.service import Service
 from runtime_stub.shell.applets import APPLETS, SHELLS
 from runtime_stub.shell.busybox import BUSYBOX, EMULATED
-from runtime_stub.shell.program import FOREVER, LIVE, Exit, Output, Program, Wait
+from runtime_stub.shell.program import FOREVER, LIVE, Exit, Hush, Listen, Output, Program, Step, Wait
 from runtime_stub.shell.script import COMMAND_NOT_FOUND, NeedsShell, compile_script
 
 SERVER: Program = (Wait(FOREVER, heeds_signals=True),)
@@ -38,7 +39,7 @@ def container_program(
     """Return what a container's PID 1 does.
 
     Args:
-        command: the CRI's `command`, which replaces the image's entry point.
+        command: the CRI's `command`, which replaces the image's entry point; or that.
         arguments: the CRI's `args`, which replace the image's default arguments.
         image_path: the image's repository without its domain, such as `library/busybox`.
         has_stdin: whether somebody may type, which keeps an interactive shell alive.
@@ -65,6 +66,21 @@ def exec_program(command: Sequence[str], *, image_path: str, has_stdin: bool = F
         NotExecutable: the command cannot be in that image.
     """
     return _program(list(command), image_path=image_path, has_stdin=has_stdin, server=SUCCESS)
+
+
+def server_program(services: Sequence[Service], *, banner: str = "") -> Program:
+    """Return what a server does: it says who it is, answers, and in time fails at that, until a signal ends it."""
+    steps: list[Step] = [Output("stderr", banner.encode())] if banner else []
+    steps += [Listen(service) for service in services]
+    elapsed = 0.0
+    for service in sorted(services, key=lambda one: one.fails_after_seconds):
+        if service.fails_after_seconds == FOREVER:
+            break
+        steps.append(Wait(service.fails_after_seconds - elapsed, heeds_signals=True))
+        elapsed = service.fails_after_seconds
+        failed = service.failed()
+        steps.append(Hush(service.port) if failed is None else Listen(failed))
+    return (*steps, *SERVER)
 
 
 def only_sleeps(argv: Sequence[str]) -> bool:

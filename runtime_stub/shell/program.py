@@ -9,6 +9,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
+from runtime_stub.behaviour.service import Service
+from runtime_stub.shell.bell import Bell
+
 Stream = Literal["stdout", "stderr"]
 
 
@@ -27,6 +30,15 @@ class Wait:
     seconds: float
     heeds_signals: bool = False
     """Whether a signal other than SIGKILL ends the process here. PID 1 without a handler ignores all others."""
+    bell: Bell | None = None
+    """What cuts the wait short."""
+    rings: int = 0
+    """How often the bell had rung when there was nothing yet."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been cut short."""
+        return self.bell is not None and self.bell.rings != self.rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Answer HTTP on a port of the pod from now on, until the process ends."""
+    """Answer on a port of the pod from now on, until the process ends; differently, if it did before."""
+
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Answer on a port of the pod no longer."""
 
     port: int
 
@@ -58,7 +77,7 @@ class Live:
     """Carry out the command line in the shell's emulation, which shows what it does only as it goes along."""
 
 
-Step = Output | Wait | Read | Listen | OutOfMemory | Live | Exit
+Step = Output | Wait | Read | Listen | Hush | OutOfMemory | Live | Exit
 Program = tuple[Step, ...]
 Steps = Generator[Step, bytes | None, int]
 """A process as it goes along: it yields its steps, is sent what it reads, and returns its exit code."""
@@ -66,6 +85,11 @@ Steps = Generator[Step, bytes | None, int]
 
 LIVE: Program = (Live(),)
 """The program of what only the emulated shell can tell."""
+
+
+def news(bell: Bell, seconds: float = math.inf, *, heeds_signals: bool = True) -> Wait:
+    """Return the wait for a bell's next ring, or for some time."""
+    return Wait(seconds, heeds_signals=heeds_signals, bell=bell, rings=bell.rings)
 
 
 class Interrupted(Exception):  # a signal, not an error

@@ -1,6 +1,6 @@
 """This module is the address plan of the simulated pod network: unique while held, reused as late as possible.
 
-Nothing listens on these addresses. One address of each given range goes to a sandbox, so two ranges of different
+One address of each given range goes to a sandbox, so two ranges of different
 families make pods dual-stack, as with a CNI plugin that delegates to host-local.
 """
 
@@ -36,6 +36,11 @@ class AddressPool:
     def ranges(self) -> str:
         """The ranges as text, for messages."""
         return ",".join(str(network) for network in self._ranges)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The ranges."""
+        return self._ranges
 
     def use(self, ranges: Sequence[Network]) -> None:
         """Take later addresses from other ranges; addresses that are held stay held."""

@@ -1,7 +1,7 @@
 """Where the URLs of Exec, Attach and PortForward lead: an HTTP server on loopback that speaks SPDY/3.1 and WebSocket.
 
 Pure: `spdy` is the framing with its `spdy_headers`, `outcome` the wording of how a command ended, `terminal` the line
-discipline, `pod_http` the answers of simulated web servers. The rest moves bytes: `connection` multiplexes SPDY
+discipline. The rest moves bytes: `connection` multiplexes SPDY
 streams, `remote_spdy` and `remote_websocket` are the two ways a client takes part in a command, `commands` runs it,
 `consoles` are the standard streams of containers, `forwarding` connects to pods, `server` brings it together.
 """

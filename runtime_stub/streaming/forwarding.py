@@ -8,11 +8,13 @@ websocket.go; the connection itself is containerd's internal/cri/server/sandbox_
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from runtime_stub.network.carrying import carry
+from runtime_stub.network.stream import End
 from runtime_stub.pipe import Pipe
 from runtime_stub.streaming import spdy
 from runtime_stub.streaming.connection import SpdyConnection, SpdyStream
-from runtime_stub.streaming.pod_http import HTTPAnswers
 from runtime_stub.streaming.remote_websocket import Channels
 
 log = logging.getLogger(__name__)
@@ -21,8 +23,8 @@ PROTOCOL = "portforward.k8s.io"
 PAIR_SECONDS = 30.0
 MAX_PORT = 65_535
 
-Dial = Callable[[int], str]
-"""Try a port of the pod: what went wrong, or nothing."""
+Dial = Callable[[int], End | str]
+"""Connect to a port of the pod; what went wrong otherwise."""
 
 
 async def serve_pairs(connection: SpdyConnection, dial: Dial) -> None:
@@ -89,33 +91,39 @@ class _Pairs:
 
 
 async def _serve_pair(data: SpdyStream, error: SpdyStream, port: int, dial: Dial) -> None:
-    if failure := dial(port):
-        await error.end(failure.encode())
+    connection = dial(port)
+    if isinstance(connection, str):
+        await error.end(connection.encode())
         await data.reset()
         return
-    await _converse(data.read, data.write)
-    await data.end()
+    await carry(connection, _Client(data.read, data.write, data.end))
     await error.end()
 
 
 async def _serve_channel(channels: Channels, channel: int, port: int, received: Pipe, dial: Dial) -> None:
     for one in (channel, channel + 1):
         await channels.send(one, port.to_bytes(2, "little"))
-    if failure := dial(port):
-        await channels.send(channel + 1, failure.encode())
+    connection = dial(port)
+    if isinstance(connection, str):
+        await channels.send(channel + 1, connection.encode())
         return
 
     async def write(data: bytes) -> None:
         await channels.send(channel, data)
 
-    await _converse(received.read, write)
+    async def end() -> None:
+        """Tell nobody: a channel has no end."""
+
+    await carry(connection, _Client(received.read, write, end))
 
 
-async def _converse(read: Callable[[], Awaitable[bytes]], write: Callable[[bytes], Awaitable[None]]) -> None:
-    """Be the server at the other end of a connection."""
-    answers = HTTPAnswers()
-    while not answers.closed and (received := await read()):
-        await write(answers.feed(received))
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """The far side of a connection (`network.carrying.FarSide`)."""
+
+    read: Callable[[], Awaitable[bytes]]
+    write: Callable[[bytes], Awaitable[None]]
+    end: Callable[[], Awaitable[None]]
 
 
 def _port(stream: SpdyStream) -> int | None:

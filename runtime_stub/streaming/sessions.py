@@ -14,6 +14,8 @@ from opentelemetry.trace import Span
 from runtime_stub.behaviour.latency import LatencyModel
 from runtime_stub.behaviour.refusals import Wording, word
 from runtime_stub.machine import Machine
+from runtime_stub.network.ports import namespace_of
+from runtime_stub.network.stream import End
 from runtime_stub.pipe import until_either
 from runtime_stub.processes import SIGNAL_EXIT_BASE
 from runtime_stub.shell.context import Console
@@ -25,7 +27,6 @@ from runtime_stub.streaming.commands import Stdio, run_command
 from runtime_stub.streaming.consoles import Consoles
 from runtime_stub.streaming.keyboard import Keyboard
 from runtime_stub.streaming.outcome import ExitedNonZero, Failed, Outcome, Success
-from runtime_stub.streaming.pod_http import serves
 from runtime_stub.streaming.remote import Remote, Sizes
 from runtime_stub.streaming.tickets import Attach, Exec, PortForward
 
@@ -54,18 +55,16 @@ class Sessions:
             span.set_attribute("process.exit.code", code)
         await remote.finish(outcome or Failed("the session was cancelled"))
 
-    def dial(self, request: PortForward, port: int) -> str:
-        """Try a port of a sandbox: what went wrong, in containerd's words, or nothing."""
+    def dial(self, request: PortForward, port: int) -> End | str:
+        """Connect to a port of a sandbox; return the connection, or what went wrong in containerd's words."""
         world, id_ = self._machine.world, request.sandbox_id
         sandbox = world.get_sandbox(id_)
         if sandbox is None or sandbox.state is not SandboxState.READY:
             return self._text(Refusal(Reason.FORWARD_NOT_RUNNING, id=id_, port=port))
-        if port in {socket.port for socket in self._machine.ports.of_sandbox(id_)}:
-            return ""
-        running = [one for one in world.containers_of(id_) if one.state is ContainerState.RUNNING]
-        if serves(sandbox, map(self._machine.program_of, running), port):
-            return ""
-        return self._text(Refusal(Reason.PORT_REFUSED, id=id_, port=port))
+        try:
+            return self._machine.ports.connect(namespace_of(sandbox), port, near="127.0.0.1:0", far=f"127.0.0.1:{port}")
+        except ConnectionRefusedError:
+            return self._text(Refusal(Reason.PORT_REFUSED, id=id_, port=port))
 
     async def _outcome(self, request: Exec | Attach, remote: Remote) -> Outcome:
         container = self._machine.world.get_container(request.container_id)

@@ -1,41 +1,21 @@
-"""Probes and hooks of real processes: exec probes in the pod's trace, network probes of a loopback address."""
+"""Probes and hooks of real processes: exec probes in the trace, network probes answered by emulated containers."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from typing import Any
 
+import grpc
+import yaml
+
+from kubeletsim.pb import cri_pb2
+from kubeletsim.pb.cri_pb2_grpc import RuntimeServiceStub
 from tests.e2e.sleepers import pod, running_containers
-from tests.lab import Lab
+from tests.lab import Lab, free_port
 
-POD_CIDR = "127.88.0.0/16"
-"""Addresses that are the machine's own, so that whatever a test serves on them answers for the pod."""
-
-
-class Healthy(BaseHTTPRequestHandler):
-    """Answers every GET with 200, and remembers nothing."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it
-        """Say nothing."""
-
-
-@contextmanager
-def serving(address: str, port: int) -> Iterator[None]:
-    """Serve HTTP at an address of a pod."""
-    with ThreadingHTTPServer((address, port), Healthy) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+CATALOGUE = [
+    {"name": "db", "serves": [{"port": 15432, "protocol": "tcp", "failsAfterSeconds": 4}]},
+    {"name": "api", "serves": [{"port": 15051, "protocol": "grpc", "failsAfterSeconds": 4}]},
+]
+SITE = "echo ok > /tmp/index.html; exec httpd -f -p 18080 -h /tmp"
 
 
 def is_ready(lab: Lab, name: str) -> bool:
@@ -71,20 +51,59 @@ def test_exec_probes_and_hooks_are_part_of_the_trace_that_started_the_pod(lab: L
     assert len({span.parent_id for span in execs[:-1]}) == 1
 
 
-def test_a_pod_on_a_loopback_range_is_ready_as_long_as_something_answers_at_its_address(lab: Lab) -> None:
-    lab.start_stub("--latency", "none")
-    lab.start_kubelet(podCIDR=POD_CIDR)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = int(taken.getsockname()[1])
-    manifest = pod("web", "a")
-    probe = {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 1, "failureThreshold": 1}
-    manifest["spec"]["containers"][0]["readinessProbe"] = probe
-    lab.apply(manifest)
-    lab.wait(lambda: lab.phase("web") == "Running", what="it runs")
-    address = lab.pod("web")["status"]["podIP"]
-    assert address.startswith("127.88.")
-    assert not is_ready(lab, "web")
+def probed(image: str, port: int, handler: Mapping[str, Any], *command: str) -> dict[str, Any]:
+    """A container that is ready, and left alive, as long as its probe succeeds."""
+    probe = {**handler, "periodSeconds": 1, "failureThreshold": 1}
+    container = {"image": image, "ports": [{"containerPort": port}], "readinessProbe": probe, "livenessProbe": probe}
+    return {**container, "command": list(command)} if command else container
 
-    with serving(address, port):
-        lab.wait(lambda: is_ready(lab, "web"), what="it is ready")
-    lab.wait(lambda: not is_ready(lab, "web"), what="it is not ready any more")
+
+def restarts(lab: Lab, name: str) -> dict[str, int]:
+    statuses = lab.pod(name).get("status", {}).get("containerStatuses", [])
+    return {one["name"]: one["restartCount"] for one in statuses}
+
+
+def execute(lab: Lab, container: str, *command: str) -> None:
+    """Run a command in a container, as `crictl exec` does."""
+    request = cri_pb2.ExecSyncRequest(container_id=running_containers(lab)[container], cmd=command, timeout=5)
+    with grpc.insecure_channel(f"unix://{lab.socket}") as channel:
+        assert RuntimeServiceStub(channel).ExecSync(request, timeout=10).exit_code == 0
+
+
+def test_network_probes_are_answered_by_what_the_containers_run_and_fail_when_it_does(lab: Lab) -> None:
+    configuration = {"apiVersion": "kubeletsim/v1alpha1", "kind": "RuntimeStubConfiguration"}
+    (lab.root / "stub.yaml").write_text(yaml.safe_dump({**configuration, "images": {"catalogue": CATALOGUE}}))
+    lab.start_stub("--latency", "none", "--config", str(lab.root / "stub.yaml"))
+    lab.start_kubelet()
+    manifest = pod("served")
+    manifest["spec"]["containers"] = [
+        {"name": "web", **probed("busybox:1.35", 18080, {"httpGet": {"path": "/", "port": 18080}}, "sh", "-c", SITE)},
+        {"name": "app", **probed("example.com/app:1", 18081, {"httpGet": {"path": "/healthz", "port": 18081}})},
+        {"name": "db", **probed("example.com/db:1", 15432, {"tcpSocket": {"port": 15432}})},
+        {"name": "api", **probed("example.com/api:1", 15051, {"grpc": {"port": 15051}})},
+    ]
+    lab.apply(manifest)
+    lab.wait(lambda: is_ready(lab, "served"), what="all are ready")
+
+    execute(lab, f"served-{lab.node}/web", "rm", "/tmp/index.html")
+    lab.wait(lambda: restarts(lab, "served")["web"] == 1, what="the one whose page is gone is restarted")
+    lab.wait(lambda: all(restarts(lab, "served")[one] for one in ("db", "api")), what="those that fail are restarted")
+    assert restarts(lab, "served")["app"] == 0
+
+
+def test_a_pod_on_the_hosts_network_and_a_host_port_are_reached_by_this_machines_address(lab: Lab) -> None:
+    lab.start_stub("--latency", "none")
+    lab.start_kubelet("--node-ip", "127.0.0.1")
+    host_port, port = free_port(), free_port()
+    hosted, mapped = pod("hosted"), pod("mapped")
+    hosted["spec"]["hostNetwork"] = True
+    hosted["spec"]["containers"] = [
+        {"name": "a", **probed("example.com/a", port, {"httpGet": {"path": "/", "port": port}})}
+    ]
+    mapped["spec"]["containers"] = [
+        {"name": "a", "image": "example.com/a", "ports": [{"containerPort": 8080, "hostPort": host_port}]}
+    ]
+    for one in (hosted, mapped):
+        lab.apply(one)
+    lab.wait(lambda: is_ready(lab, "hosted"), what="the pod on the host's network is ready")
+    lab.wait(lambda: "simulated" in lab.get(host_port, "/"), what="the host port answers")

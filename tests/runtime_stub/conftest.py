@@ -83,6 +83,11 @@ class Client:
         await self.start(id_)
         return id_
 
+    async def ip(self, sandbox_id: str) -> str:
+        """Return a sandbox's first address."""
+        answer = await self.runtime.PodSandboxStatus(pb.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id))
+        return str(answer.status.network.ip)
+
     async def status(self, container_id: str) -> pb.ContainerStatus:
         """Return a container's status."""
         answer = await self.runtime.ContainerStatus(pb.ContainerStatusRequest(container_id=container_id))
@@ -104,6 +109,7 @@ def settings(directory: Path) -> Settings:
         root_dir=str(directory / "root"),
         latency="none",
         preloaded_images=(IMAGE,),
+        pod_cidr="10.88.0.0/16",
     )
 
 
@@ -181,7 +187,7 @@ def bench(directory: Path, *, profile: str = "containerd", exact: bool = True, p
         exact: every latency is its median.
         plans: used in place of the profile's.
     """
-    settings = Settings(root_dir=str(directory), preloaded_images=(IMAGE,), profile=profile)
+    settings = Settings(root_dir=str(directory), preloaded_images=(IMAGE,), profile=profile, pod_cidr="10.88.0.0/16")
     imitated = PROFILES[profile]
     latencies = imitated.latencies
     if exact:

@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import grpc
@@ -48,6 +50,7 @@ async def crash(process: asyncio.subprocess.Process) -> None:
 
 
 async def test_everything_is_back_after_a_crash(settings: Settings, directory: Path) -> None:
+    settings = replace(settings, pod_cidr="")
     async with child(settings) as (process, client):
         await client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image=IMAGE)))
         sandbox_id = await client.run_sandbox()
@@ -57,6 +60,7 @@ async def test_everything_is_back_after_a_crash(settings: Settings, directory: P
         removed = await client.run("true", sandbox_id=sandbox_id, name="removed")
         await client.runtime.RemoveContainer(pb.RemoveContainerRequest(container_id=removed))
         before = await client.status(sleeper)
+        address = ip_address(await client.ip(sandbox_id))
         await crash(process)
 
     async with connected(settings) as client:
@@ -65,12 +69,10 @@ async def test_everything_is_back_after_a_crash(settings: Settings, directory: P
         assert await client.status(sleeper) == before
         assert (await client.status(ended)).exit_code == 3
         assert (await client.status(created)).state == pb.CONTAINER_CREATED
-        status = await client.runtime.PodSandboxStatus(pb.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id))
-        assert status.status.network.ip == "10.88.0.2"
-
+        assert await client.ip(sandbox_id) == str(address)
         other = await client.run_sandbox(client.pod("other"))
-        status = await client.runtime.PodSandboxStatus(pb.PodSandboxStatusRequest(pod_sandbox_id=other))
-        assert status.status.network.ip == "10.88.0.3"
+        assert await client.ip(other) == str(address + 1)
+        assert address in ip_network("127.0.0.0/8")
         with pytest.raises(grpc.aio.AioRpcError, match="is reserved for"):
             await client.run_sandbox()
         await client.start(created)

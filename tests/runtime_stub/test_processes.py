@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from kubeletsim.base.timing import LoopClock
+from runtime_stub.behaviour.service import Service
 from runtime_stub.processes import Processes
 from runtime_stub.shell.program import Exit, Listen, OutOfMemory, Output, Program, Steps, Wait
 
@@ -35,8 +36,11 @@ class Observer:
     def process_recalled(self, id_: str, stream: str, data: bytes) -> None:
         self.recalled.append((stream, data))
 
-    def process_listens(self, id_: str, port: int) -> None:
-        self.told.append(("listens", port))
+    def process_listens(self, id_: str, service: Service) -> None:
+        self.told.append(("listens", service.port))
+
+    def process_hushed(self, id_: str, port: int) -> None:
+        self.told.append(("hushed", port))
 
     def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
         self.told.append(("out of memory",))
@@ -174,7 +178,7 @@ async def test_nothing_is_told_after_closing(processes: Processes, observer: Obs
 
 
 async def test_a_process_says_where_it_listens_and_why_it_dies(processes: Processes, observer: Observer) -> None:
-    processes.run("c", (Listen(80), Wait(1), OutOfMemory()), started_at=START)
+    processes.run("c", (Listen(Service(port=80)), Wait(1), OutOfMemory()), started_at=START)
 
     assert await processes.exited("c")
     assert observer.told == [("listens", 80), ("out of memory",), ("exited", 137, 1)]

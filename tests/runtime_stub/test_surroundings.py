@@ -87,8 +87,8 @@ async def test_too_large_a_block_ends_the_container(client: Client) -> None:
 
 async def test_a_server_answers_on_its_pods_address_until_it_is_stopped(settings: Settings) -> None:
     async with connected(replace(settings, pod_cidr="127.78.0.0/24")) as client:
-        id_ = await client.run("httpd", "-f", "-p", "18080")
-        assert b"200 OK" in await fetched("127.78.0.2", 18080)
+        id_ = await client.run("sh", "-c", "echo home > /tmp/index.html; httpd -f -p 18080 -h /tmp")
+        assert (await fetched("127.78.0.2", 18080)).endswith(b"\r\n\r\nhome\n")
         assert b":18080 " in (await executed(client, id_, "netstat", "-ln"))[0]
 
         await client.runtime.StopContainer(pb.StopContainerRequest(container_id=id_))

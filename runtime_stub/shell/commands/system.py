@@ -8,7 +8,7 @@ from runtime_stub.shell.accounts import group_name, user_name
 from runtime_stub.shell.commands.options import UsageError, options
 from runtime_stub.shell.commands.text import guarded, out
 from runtime_stub.shell.context import Call
-from runtime_stub.shell.program import FOREVER, Listen, Steps, Wait
+from runtime_stub.shell.program import Steps
 from runtime_stub.shell.redirection import complaint
 
 
@@ -132,17 +132,6 @@ def _processes(call: Call) -> list[tuple[int, list[str]]]:
 def _user(call: Call) -> str:
     uid = call.context.identity.uid
     return user_name(uid, _read(call, "/etc/passwd")) or str(uid)
-
-
-def httpd(call: Call) -> Steps:
-    """`httpd [-f] [-p [ADDRESS:]PORT] [-h DIRECTORY]`: answers HTTP, in the foreground with or without `-f`."""
-    found, _ = options(call.arguments, "fv", valued="phcu")
-    port = found.get("p", "80").rpartition(":")[2]
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"bad port '{port}'")
-    yield Listen(int(port))
-    yield Wait(FOREVER, heeds_signals=True)
-    return 0
 
 
 def netstat(call: Call) -> Steps:
@@ -312,7 +301,6 @@ COMMANDS: Mapping[str, Callable[[Call], Steps]] = {
         "date": date,
         "env": env,
         "hostname": hostname,
-        "httpd": httpd,
         "id": identity,
         "netstat": netstat,
         "pgrep": pgrep,

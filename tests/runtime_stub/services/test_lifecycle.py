@@ -27,7 +27,7 @@ async def test_a_sleeper_takes_the_whole_grace_period_and_is_killed(lab: Bench, 
 
 
 async def test_a_server_ends_as_soon_as_it_is_asked(lab: Bench) -> None:
-    id_ = await lab.client.run("httpd")
+    id_ = await lab.client.run("httpd", "-f")
     began = asyncio.get_running_loop().time()
     await stop(lab, id_, timeout=30)
 
@@ -36,14 +36,14 @@ async def test_a_server_ends_as_soon_as_it_is_asked(lab: Bench) -> None:
 
 
 async def test_no_grace_is_a_kill_at_once(lab: Bench) -> None:
-    id_ = await lab.client.run("httpd")
+    id_ = await lab.client.run("httpd", "-f")
     await stop(lab, id_)
 
     assert (await lab.client.status(id_)).exit_code == 137
 
 
 async def test_the_configured_stop_signal_is_sent(lab: Bench) -> None:
-    config = lab.client.container("httpd")
+    config = lab.client.container("httpd", "-f")
     config.stop_signal = pb.SIGQUIT
     id_ = await lab.client.create(await lab.client.run_sandbox(), config)
     await lab.client.start(id_)
@@ -223,7 +223,7 @@ async def test_an_exec_needs_a_running_container(lab: Bench) -> None:
 
 
 async def test_stats_move_and_the_rate_needs_two_readings(lab: Bench) -> None:
-    id_ = await lab.client.run("httpd")
+    id_ = await lab.client.run("httpd", "-f")
     request = pb.ContainerStatsRequest(container_id=id_)
     first = (await lab.client.runtime.ContainerStats(request)).stats
     await asyncio.sleep(1)
@@ -238,8 +238,8 @@ async def test_stats_move_and_the_rate_needs_two_readings(lab: Bench) -> None:
 
 async def test_a_sandbox_uses_what_its_containers_use_and_more(lab: Bench) -> None:
     sandbox_id = await lab.client.run_sandbox()
-    for name in ("a", "b"):
-        await lab.client.run("httpd", sandbox_id=sandbox_id, name=name)
+    for name, port in (("a", "80"), ("b", "81")):
+        await lab.client.run("httpd", "-f", "-p", port, sandbox_id=sandbox_id, name=name)
     answer = await lab.client.runtime.ListPodSandboxStats(pb.ListPodSandboxStatsRequest())
 
     (stats,) = answer.stats

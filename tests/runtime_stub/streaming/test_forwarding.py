@@ -39,7 +39,7 @@ async def test_what_a_command_listens_on_is_reached(pod: Pod) -> None:
     async with spdy_client(await pod.forward_url(), PROTOCOL) as remote:
         _, data = await open_pair(remote, 8080, "0")
         await remote.send(spdy.Data(data, GET))
-        await remote.until(data, b"200 OK")
+        await remote.until(data, b"404 Not Found")
 
 
 async def test_a_port_where_nothing_listens_refuses(pod: Pod) -> None:
