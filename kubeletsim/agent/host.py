@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 HOSTS_FILE = Path("/etc/hosts")
 HUGEPAGES = Path("/sys/kernel/mm/hugepages")
-CGROUP_V2_MARK = Path("/sys/fs/cgroup/cgroup.controllers")
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
+CPUS = Path("/sys/devices/system/cpu")
+SELINUX_MARK = Path("/sys/fs/selinux/enforce")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,11 @@ class Host:
     hugepage_sizes: tuple[str, ...] = ()
     """As CRI spells them: `2MB`, `1GB`."""
     cgroup_v2: bool = True
+    has_swap_controller: bool = False
+    """Whether the swap of a cgroup can be limited."""
+    thermal_paths: tuple[str, ...] = ()
+    """What tells a container of other tenants by each CPU's heat."""
+    selinux: bool = False
 
 
 def read_host(root_dir: Path) -> Host:
@@ -45,7 +53,10 @@ def read_host(root_dir: Path) -> Host:
         cpus=os.cpu_count() or 1,
         storage_bytes=shutil.disk_usage(existing).total,
         hugepage_sizes=_hugepage_sizes(),
-        cgroup_v2=CGROUP_V2_MARK.exists(),
+        cgroup_v2=_has_cgroup_v2(),
+        has_swap_controller=_has_swap_controller(),
+        thermal_paths=tuple(sorted(map(str, CPUS.glob("cpu[0-9]*/thermal_throttle")))),
+        selinux=SELINUX_MARK.exists(),
     )
 
 
@@ -98,6 +109,18 @@ def parse_resolv_conf(lines: Iterable[str]) -> DNSConfig:
         elif keyword == "options":
             options = tuple(values)
     return DNSConfig(servers=tuple(servers), searches=searches, options=options)
+
+
+def _has_cgroup_v2() -> bool:
+    return (CGROUPS / "cgroup.controllers").exists()
+
+
+def _has_swap_controller() -> bool:
+    """Tell whether swap is accounted for; the root cgroup of version 2 does not say, so the kubelet's own is asked."""
+    if not _has_cgroup_v2():
+        return (CGROUPS / "memory" / "memory.memsw.limit_in_bytes").exists()
+    own = next((line[3:] for line in _text_of(OWN_CGROUP).splitlines() if line.startswith("0::")), "/")
+    return (CGROUPS / own.strip().lstrip("/") / "memory.swap.max").exists()
 
 
 def _text_of(path: Path) -> str:

@@ -33,7 +33,7 @@ from kubeletsim.clients.endpoint import Endpoint, parse_endpoint
 from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.model.errors import StartupError
 from kubeletsim.model.events import Event, ObjectReference
-from kubeletsim.model.runtime import CgroupDriver
+from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler
 from kubeletsim.pods.requests import NodeFacts
 from kubeletsim.server.app import KubeletServer
 from kubeletsim.server.endpoints import NodeView
@@ -98,14 +98,15 @@ class Node:
             await images.settle(runtime)
             if self._config.podCIDR:
                 await runtime.update_runtime_config(pod_cidr=self._config.podCIDR)
-            await startup.learn_features(runtime)
+            status = await startup.learn_features(runtime)
+            handler = status.default_handler if status is not None else RuntimeHandler(name="")
             recorder = self._recorder()
             await self._live(
                 Foundation(
                     config=self._config,
                     flags=self._flags,
                     gates=self._gates,
-                    facts=self._facts(driver),
+                    facts=self._facts(driver, handler),
                     runtime=runtime,
                     runtime_name=version.runtime_name,
                     telemetry=telemetry,
@@ -208,14 +209,14 @@ class Node:
             registry=self.registry,
         )
 
-    def _facts(self, driver: CgroupDriver) -> NodeFacts:
+    def _facts(self, driver: CgroupDriver, handler: RuntimeHandler) -> NodeFacts:
         name_metric = Gauge(
             "kubelet_node_name", "The node's name. The count is always 1.", ["node"], registry=self.registry
         )
         name_metric.labels(self.name).set(1)
         ips = self._flags.node_ip or node_ips(self.name)
         host = read_host(self._flags.root_dir)
-        return node_facts(self._config, self._flags, host=host, name=self.name, ips=ips, driver=driver)
+        return node_facts(self._config, self._flags, host=host, name=self.name, ips=ips, driver=driver, handler=handler)
 
 
 def node_facts(
@@ -226,6 +227,7 @@ def node_facts(
     name: str,
     ips: tuple[str, ...],
     driver: CgroupDriver,
+    handler: RuntimeHandler,
 ) -> NodeFacts:
     """Put together what pods' requests need to know of this node."""
     return NodeFacts(
@@ -235,7 +237,9 @@ def node_facts(
         pod_logs_dir=config.podLogsDir,
         cgroup_driver=driver,
         cgroups_per_qos=config.cgroupsPerQOS,
+        cgroup_root=config.cgroupRoot,
         cgroup_v2=host.cgroup_v2,
+        has_swap_controller=host.has_swap_controller,
         single_process_oom_kill=bool(config.singleProcessOOMKill),
         cluster_dns=config.clusterDNS,
         cluster_domain=config.clusterDomain,
@@ -248,6 +252,9 @@ def node_facts(
         cpu_cfs_quota=config.cpuCFSQuota,
         cpu_cfs_quota_period_us=round(config.cpuCFSQuotaPeriod.seconds * 1_000_000),
         seccomp_default=config.seccompDefault or flags.seccomp_default,
+        selinux_enabled=host.selinux,
+        recursive_read_only_mounts=handler.recursive_read_only_mounts,
+        extra_masked_paths=host.thermal_paths,
     )
 
 

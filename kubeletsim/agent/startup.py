@@ -76,11 +76,12 @@ async def identify(runtime: StartingRuntime) -> RuntimeVersion:
     return version
 
 
-async def learn_features(runtime: StartingRuntime) -> None:
-    """Ask for the runtime's status once; a failure is tolerated, since the runtime check asks again."""
+async def learn_features(runtime: StartingRuntime) -> RuntimeStatus | None:
+    """Ask for the runtime's status once, for what it can do; a failure is tolerated and teaches nothing."""
     try:
         status = await runtime.status()
     except CRIError as error:
         log.info("CRI Status failed at startup: %s", error)
-    else:
-        log.debug("CRI handlers: %s", ", ".join(handler.name or "(default)" for handler in status.handlers))
+        return None
+    log.debug("CRI handlers: %s", ", ".join(handler.name or "(default)" for handler in status.handlers))
+    return status

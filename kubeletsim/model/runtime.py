@@ -87,6 +87,11 @@ class RuntimeStatus:
     user_namespaces_host_network: bool = False
     info: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def default_handler(self) -> RuntimeHandler:
+        """The handler of pods without a RuntimeClass; one that can nothing where the runtime lists none."""
+        return next((handler for handler in self.handlers if not handler.name), RuntimeHandler(name=""))
+
     def condition(self, type_: str) -> RuntimeCondition | None:
         """Return the condition of that type, or None where the runtime does not report it."""
         return next((condition for condition in self.conditions if condition.type == type_), None)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeletsim.agent import host
 from kubeletsim.agent.host import node_ips, node_name, parse_resolv_conf, read_host, read_resolv_conf
 from kubeletsim.model.errors import ConfigError
 from kubeletsim.model.requests import DNSConfig
@@ -51,3 +52,42 @@ def test_a_host_is_read_even_if_the_root_directory_does_not_exist_yet(tmp_path: 
     assert host.memory_bytes > 0
     assert host.cpus > 0
     assert host.storage_bytes > 0
+
+
+def machine(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory that stands for the kernel's files."""
+    monkeypatch.setattr(host, "CGROUPS", root / "cgroup")
+    monkeypatch.setattr(host, "OWN_CGROUP", root / "self")
+    monkeypatch.setattr(host, "CPUS", root / "cpu")
+    (root / "cgroup").mkdir()
+    return root
+
+
+def test_swap_of_the_second_version_is_seen_in_the_kubelets_own_cgroup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = machine(tmp_path, monkeypatch)
+    (root / "cgroup" / "cgroup.controllers").touch()
+    (root / "self").write_text("0::/system.slice/kubelet.service\n")
+    assert not read_host(tmp_path).has_swap_controller
+
+    own = root / "cgroup" / "system.slice" / "kubelet.service"
+    own.mkdir(parents=True)
+    (own / "memory.swap.max").touch()
+    assert read_host(tmp_path).has_swap_controller
+
+
+def test_swap_of_the_first_version_is_seen_at_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = machine(tmp_path, monkeypatch)
+    (root / "cgroup" / "memory").mkdir()
+    (root / "cgroup" / "memory" / "memory.memsw.limit_in_bytes").touch()
+
+    assert (read_host(tmp_path).cgroup_v2, read_host(tmp_path).has_swap_controller) == (False, True)
+
+
+def test_each_cpus_heat_is_hidden_from_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = machine(tmp_path, monkeypatch)
+    for name in ("cpu0/thermal_throttle", "cpu1/thermal_throttle", "cpuidle/thermal_throttle", "cpu2/cache"):
+        (root / "cpu" / name).mkdir(parents=True)
+
+    assert read_host(tmp_path).thermal_paths == tuple(f"{root}/cpu/cpu{n}/thermal_throttle" for n in (0, 1))

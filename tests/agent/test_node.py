@@ -24,7 +24,7 @@ from kubeletsim.base.timing import SystemClock
 from kubeletsim.cli.child import answers
 from kubeletsim.model.errors import ConfigError, StartupError
 from kubeletsim.model.events import Event, ObjectReference
-from kubeletsim.model.runtime import CgroupDriver
+from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler
 from kubeletsim.pb import cri_pb2
 from tests.fakes.cri_server import Failure, FakeCRI, serving, socket_directory
 from tests.lab import free_port
@@ -252,10 +252,25 @@ async def test_pods_learn_of_the_node_what_configuration_flags_and_machine_say(d
     given = effective(
         directory, clusterDNS=["10.0.0.10"], clusterDomain="cluster.local", cpuCFSQuotaPeriod="50ms", resolvConf=""
     )
-    host = Host(memory_bytes=1 << 30, cpus=4, storage_bytes=7, hugepage_sizes=("2MB",), cgroup_v2=False)
+    host = Host(
+        memory_bytes=1 << 30,
+        cpus=4,
+        storage_bytes=7,
+        hugepage_sizes=("2MB",),
+        cgroup_v2=False,
+        has_swap_controller=True,
+        thermal_paths=("/sys/cpu0",),
+        selinux=True,
+    )
 
     facts = node_facts(
-        given.config, given.flags, host=host, name="node-1", ips=("192.0.2.1",), driver=CgroupDriver.SYSTEMD
+        given.config,
+        given.flags,
+        host=host,
+        name="node-1",
+        ips=("192.0.2.1",),
+        driver=CgroupDriver.SYSTEMD,
+        handler=RuntimeHandler(name="", recursive_read_only_mounts=True),
     )
 
     assert (facts.name, facts.host_ips, facts.cgroup_driver) == ("node-1", ("192.0.2.1",), CgroupDriver.SYSTEMD)
@@ -264,6 +279,8 @@ async def test_pods_learn_of_the_node_what_configuration_flags_and_machine_say(d
     assert (facts.memory_capacity_bytes, facts.cpu_capacity_milli) == (1 << 30, 4000)
     assert (facts.ephemeral_storage_capacity_bytes, facts.hugepage_sizes, facts.cgroup_v2) == (7, ("2MB",), False)
     assert facts.cpu_cfs_quota_period_us == 50_000
+    assert (facts.has_swap_controller, facts.extra_masked_paths, facts.selinux_enabled) == (True, ("/sys/cpu0",), True)
+    assert facts.recursive_read_only_mounts
 
 
 def test_an_event_is_logged_in_the_kubelets_words(caplog: pytest.LogCaptureFixture):

@@ -18,6 +18,7 @@ from kubeletsim.model.requests import (
     PortMapping,
     SandboxConfig,
     SandboxSecurityContext,
+    SeccompType,
     SecurityProfile,
     SELinuxOption,
 )
@@ -225,7 +226,16 @@ def _container_security_context(context: ContainerSecurityContext) -> pb.LinuxCo
         readonly_paths=context.readonly_paths,
         seccomp=_maybe(_security_profile, context.seccomp),
         apparmor=_maybe(_security_profile, context.apparmor),
+        apparmor_profile=_old_apparmor(context.apparmor),
     )
+
+
+def _old_apparmor(profile: SecurityProfile | None) -> str:
+    """Return the text that older runtimes know a profile by; a kubelet fills in both fields."""
+    if profile is None:
+        return ""
+    plain = {SeccompType.RUNTIME_DEFAULT: "runtime/default", SeccompType.UNCONFINED: "unconfined"}
+    return plain.get(profile.type, f"localhost/{profile.localhost_ref}")
 
 
 def _capability(context: ContainerSecurityContext) -> pb.Capability | None:

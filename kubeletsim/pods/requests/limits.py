@@ -38,18 +38,20 @@ MILLI = 1000
 
 
 def cgroup_parent(pod: Pod, *, node: NodeFacts) -> str:
-    """Return the cgroup the pod's containers live in; empty when the kubelet keeps no cgroups per QoS class."""
+    """Return the cgroup the pod's containers live in; empty when the kubelet keeps no cgroups per QoS class.
+
+    As path parts below the root's; systemd has one slice a part, named after all parts so far
+    (pkg/kubelet/cm/cgroup_manager_linux.go).
+    """
     if not node.cgroups_per_qos:
         return ""
     class_ = qos_class(pod).lower()
-    tier = "" if class_ == "guaranteed" else class_
-    uid = pod_uid(pod)
+    tier = () if class_ == "guaranteed" else (class_,)
+    parts = (*filter(None, node.cgroup_root.split("/")), "kubepods", *tier, f"pod{pod_uid(pod)}")
     if node.cgroup_driver is CgroupDriver.CGROUPFS:
-        return f"/kubepods/{tier}/pod{uid}" if tier else f"/kubepods/pod{uid}"
-    uid_ = uid.replace("-", "_")
-    if not tier:
-        return f"/kubepods.slice/kubepods-pod{uid_}.slice"
-    return f"/kubepods.slice/kubepods-{tier}.slice/kubepods-{tier}-pod{uid_}.slice"
+        return "/" + "/".join(parts)
+    names = [part.replace("-", "_") for part in parts]
+    return "/" + "/".join(f"{'-'.join(names[: depth + 1])}.slice" for depth in range(len(names)))
 
 
 def sandbox_resources(pod: Pod, *, node: NodeFacts) -> LinuxResources:
@@ -72,8 +74,12 @@ def container_resources(pod: Pod, container: AnyContainer, *, node: NodeFacts) -
     unified = {}
     if node.cgroup_v2 and not node.single_process_oom_kill:
         unified["memory.oom.group"] = "1"
-    if node.cgroup_v2 and node.has_swap_controller:
-        unified["memory.swap.max"] = "0"
+    swap_limit = 0
+    if node.has_swap_controller:  # a static pod is critical, so it never swaps, whatever swapBehavior is
+        if node.cgroup_v2:
+            unified["memory.swap.max"] = "0"
+        else:
+            swap_limit = own.memory_limit_in_bytes  # of memory and swap together
     return LinuxResources(
         cpu_period=own.cpu_period,
         cpu_quota=own.cpu_quota,
@@ -82,6 +88,7 @@ def container_resources(pod: Pod, container: AnyContainer, *, node: NodeFacts) -
         oom_score_adj=oom_score_adj(pod, container, memory_capacity_bytes=node.memory_capacity_bytes),
         hugepage_limits=_hugepage_limits(limits, node=node),
         unified=unified,
+        memory_swap_limit_in_bytes=swap_limit,
     )
 
 

@@ -32,6 +32,8 @@ class NodeFacts:
     pod_logs_dir: str = "/var/log/pods"
     cgroup_driver: CgroupDriver = CgroupDriver.CGROUPFS
     cgroups_per_qos: bool = True
+    cgroup_root: str = ""
+    """cgroupRoot: below which all of the pods' are."""
     cgroup_v2: bool = True
     single_process_oom_kill: bool = False
     has_swap_controller: bool = False

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeletsim.model.pod import set_defaults
+from kubeletsim.model.runtime import CgroupDriver
 from kubeletsim.pods.requests import NodeFacts
-from kubeletsim.pods.requests.limits import container_resources, oom_score_adj
+from kubeletsim.pods.requests.limits import cgroup_parent, container_resources, oom_score_adj
 from tests.fakes.pods import container, make_pod, sidecar
 
 GIB = 1 << 30
@@ -104,3 +105,36 @@ def test_a_score_is_always_one_the_kernel_takes(request_bytes, capacity_bytes):
     pod = set_defaults(make_pod(container("app", resources=wanted)))
 
     assert -997 <= oom_score_adj(pod, pod.spec.containers[0], memory_capacity_bytes=capacity_bytes) <= 1000
+
+
+def test_on_the_first_version_of_cgroups_memory_and_swap_have_one_limit():
+    node = NodeFacts(name="n", cgroup_v2=False, has_swap_controller=True)
+
+    assert resources(node, limits={"memory": "64Mi"}).memory_swap_limit_in_bytes == 64 << 20
+    assert resources(limits={"memory": "64Mi"}).memory_swap_limit_in_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("driver", "root", "parent"),
+    [
+        (CgroupDriver.CGROUPFS, "", "/kubepods/besteffort/podu-1"),
+        (CgroupDriver.CGROUPFS, "/my-node/pods", "/my-node/pods/kubepods/besteffort/podu-1"),
+        (
+            CgroupDriver.SYSTEMD,
+            "",
+            "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-podu_1.slice",
+        ),
+        (
+            CgroupDriver.SYSTEMD,
+            "/my-node",
+            (
+                "/my_node.slice/my_node-kubepods.slice/my_node-kubepods-besteffort.slice"
+                "/my_node-kubepods-besteffort-podu_1.slice"
+            ),
+        ),
+    ],
+)
+def test_pods_live_below_the_configured_root(driver, root, parent):
+    node = NodeFacts(name="n", cgroup_driver=driver, cgroup_root=root)
+
+    assert cgroup_parent(set_defaults(make_pod(uid="u-1")), node=node) == parent
