@@ -199,10 +199,18 @@ def plan_image_space_gc(
     if usage_percent < policy.high_threshold_percent:
         return None
     wanted_bytes = disk.capacity_bytes * (100 - policy.low_threshold_percent) // 100
-    candidates = tuple(
+    return ImageSpacePlan(
+        usage_percent=usage_percent,
+        bytes_to_free=wanted_bytes - available,
+        candidates=removable_images(images, policy=policy, now=now),
+    )
+
+
+def removable_images(images: Iterable[ImageRecord], *, policy: ImageGCPolicy, now: float) -> tuple[ImageRecord, ...]:
+    """Return those that may go for want of space: unused since before `now`, and not so new that somebody waits."""
+    return tuple(
         image for image in images if image.last_used < now and now - image.first_detected >= policy.min_age_seconds
     )
-    return ImageSpacePlan(usage_percent=usage_percent, bytes_to_free=wanted_bytes - available, candidates=candidates)
 
 
 _Units = dict[tuple[PodUID, str], list[Container]]

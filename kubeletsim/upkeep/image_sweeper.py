@@ -20,6 +20,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry, Counter
 
+from kubeletsim.base.duration import Duration
 from kubeletsim.base.timing import Clock, every
 from kubeletsim.model.errors import CRIError, KubeletSimError, NotFound
 from kubeletsim.model.events import Event, EventRecorder, ObjectReference
@@ -42,6 +43,7 @@ from kubeletsim.upkeep.gc import (
     images_in_use,
     plan_image_age_gc,
     plan_image_space_gc,
+    removable_images,
 )
 
 log = logging.getLogger(__name__)
@@ -167,12 +169,13 @@ class ImageSweeper:
             self._failed_before = False
 
     async def delete_unused(self) -> None:
-        """Remove every image that nobody uses, for a disk that runs short; what fails becomes a log line."""
+        """Remove every image that nobody uses or is about to, for a short disk; what fails becomes a log line."""
         try:
             now = self._clock.now()
             in_use = await self._detect(detected_at=now)
-            candidates = [one for one in eviction_order(self._records, in_use=in_use) if not one.pinned]
-            await self._free(tuple(candidates), bytes_to_free=sys.maxsize, began_at=now)
+            images = eviction_order(self._records, in_use=in_use)
+            candidates = removable_images(images, policy=self._policy, now=now)
+            await self._free(candidates, bytes_to_free=sys.maxsize, began_at=now)
         except (CRIError, ImageGCError) as error:
             log.warning("Failed to delete unused images: %s", error)
 
@@ -211,9 +214,11 @@ class ImageSweeper:
                 failures.append(str(error))
         if failures:
             raise ImageGCError(
-                f"wanted to free images older than {self._policy.max_age_seconds:g}s, "
-                f"encountered errors in image deletion: {'; '.join(failures)}"
+                f"wanted to free images older than {Duration.of(seconds=self._policy.max_age_seconds)}, "
+                f"encountered errors in image deletion: {_aggregate(failures)}"
             )
+        if old:
+            self._forget_pulls(self._records.keys(), now)
         return [image for image in images if image.id in self._records]
 
     async def _free(self, candidates: tuple[ImageRecord, ...], *, bytes_to_free: int, began_at: float) -> int:
@@ -231,7 +236,7 @@ class ImageSweeper:
         if failures:
             raise ImageGCError(
                 f"wanted to free {bytes_to_free} bytes, but freed {freed} bytes space "
-                f"with errors in image deletion: {'; '.join(failures)}"
+                f"with errors in image deletion: {_aggregate(failures)}"
             )
         self._forget_pulls(self._records.keys(), began_at)
         return freed
@@ -302,6 +307,12 @@ class ImageSweeper:
 
     def _warn(self, reason: str, message: str) -> None:
         self._record(Event(regarding=self._node, type="Warning", reason=reason, message=message))
+
+
+def _aggregate(failures: list[str]) -> str:
+    """Return several errors as Go's aggregate shows them: one bare, several in brackets, each once."""
+    texts = list(dict.fromkeys(failures))
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
 def read_disk_usage(mountpoint: str) -> DiskUsage:

@@ -249,9 +249,27 @@ async def test_a_short_disk_costs_every_unused_image_but_no_pinned_one(make, nod
     sweeper = make()
 
     await sweeper.delete_unused()
+    assert "idle" in node.cri.images  # seen for the first time, it may be about to be used
+    await asyncio.sleep(120)
+    await sweeper.delete_unused()
 
     assert {"used", "pinned"} <= node.cri.images.keys()
     assert "idle" not in node.cri.images
     assert recorder.children(ROOT) == []
     node.cri.down = True
     await sweeper.delete_unused()  # a failure is logged
+
+
+@pytest.mark.looptime
+async def test_pulls_of_removed_images_are_forgotten_and_those_since_the_turn_began_are_not(
+    make, node, clock, forgotten
+):
+    kept = node.cri.add_image("kept", size_bytes=10)
+    await node.container("web", "app", running=True, image="kept")
+    node.cri.add_image("idle", size_bytes=10)
+    sweeper = make(ImageGCPolicy(min_age_seconds=0))
+
+    began_at = clock.now()
+    await sweeper.delete_unused()
+
+    assert forgotten == [({kept.id}, began_at)]
