@@ -64,7 +64,7 @@ def pages(base: str) -> dict[str, str]:
         "operations": "/operations",
         "map": "/map",
         "pods": "/pods",
-        "compare": f"/compare?before={pods['web']}&after={pods['broken']}",
+        "compare": f"/compare?before={pods['web']}&after={pods['broken']}&only=changes",
     }
 
 

@@ -66,6 +66,23 @@ export function onSlash(action) {
 
 export const nextFrame = () => new Promise(requestAnimationFrame);
 
+/** Fill a table's body as far as somebody looks: the first rows now, more when the end comes into sight. Returns that end. */
+export function growing(body, items, row, { portion = 300 } = {}) {
+  const end = el("p.muted.more", { "aria-hidden": "true" });
+  let next = 0;
+  const grow = () => {
+    body.append(...items.slice(next, next + portion).map(row));
+    next += portion;
+    end.hidden = next >= items.length;
+    if (end.hidden) watcher.disconnect();
+    else end.textContent = `${items.length - next} more`;
+  };
+  const watcher = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && grow(), { rootMargin: "600px" });
+  watcher.observe(end);
+  grow();
+  return end;
+}
+
 /** What is shown when a question was answered with an error. */
 export function problem(error) {
   return el("p.notice.bad", { role: "alert" }, error.message ?? String(error));

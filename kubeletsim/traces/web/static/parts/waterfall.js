@@ -113,6 +113,7 @@ export class Waterfall {
     parts.twist.textContent = children ? (this.closed.has(row) ? "▸" : "▾") : "";
     parts.where.textContent = where;
     parts.name.textContent = name;
+    parts.name.title = where + name;
     parts.service.textContent = parent < 0 || trace.service(parent) !== service ? service : "";
     const marks = trace.marks[row];
     parts.marks.textContent = [

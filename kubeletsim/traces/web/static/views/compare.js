@@ -1,7 +1,7 @@
 // Two traces side by side: what is new, missing, moved, slower, faster, failed.
 
 import { ask } from "../parts/api.js";
-import { el, problem } from "../parts/dom.js";
+import { el, growing, problem } from "../parts/dom.js";
 import { clock, duration, plural, split } from "../parts/format.js";
 import { colour } from "../parts/services.js";
 
@@ -20,6 +20,11 @@ export function show(main, { params, go }) {
   function side(name, title, value) {
     return el("label.side", {}, el("b", {}, title), el("input", { name, value, list: "like", spellcheck: "false", placeholder: "trace id", onchange: (event) => event.target.form.requestSubmit() }),
       el("span.muted", { id: `about-${name}` }));
+  }
+
+  function note(name, value) {
+    value ? params.set(name, value) : params.delete(name);
+    history.replaceState(null, "", `/compare?${params}`);
   }
 
   function submit(event) {
@@ -41,7 +46,11 @@ export function show(main, { params, go }) {
       for (const name of ["before", "after"]) {
         main.querySelector(`#about-${name}`).replaceChildren(el("a", { href: `/trace/${found[name].traceId}` }, "open"), ` · ${duration(found[name].durationNano)} · ${clock(found[name].startTimeUnixNano)}`);
       }
-      place.replaceChildren(summary(found), table(found));
+      const only = el("input", { type: "checkbox", checked: params.get("only") === "changes", onchange: () => { note("only", only.checked && "changes"); look(); } });
+      const told = el("div");
+      const look = () => told.replaceChildren(table({ ...found, entries: only.checked ? [...changed(found.entries)] : found.entries }));
+      place.replaceChildren(el("div.bar", {}, summary(found), el("label.chip", {}, only, " only what changed")), told);
+      look();
     } catch (error) {
       place.replaceChildren(problem(error));
     }
@@ -56,21 +65,41 @@ function summary({ structuralChanges, entries, before, after }) {
     ` · ${slower} slower · ${faster} faster · ${by >= 0 ? "+" : "−"}${duration(Math.abs(by))} in all`);
 }
 
+const isChange = (entry) => entry.change !== "same" || entry.pace !== "same" || entry.outcomeChanged;
+
+/** What changed, each after what is above it. */
+function* changed(entries) {
+  const above = [];
+  let told = 0;
+  for (const entry of entries) {
+    above.length = entry.depth;
+    told = Math.min(told, above.length);
+    above.push(entry);
+    if (!isChange(entry)) continue;
+    yield* above.slice(told);
+    told = above.length;
+  }
+}
+
 function table({ entries, before, after }) {
   const longest = Math.max(1, before.durationNano, after.durationNano);
-  const part = (one, whole) => ({ "--part": one ? one.durationNano / longest : 0, "--left": one ? Number(BigInt(one.startTimeUnixNano) - BigInt(whole.startTimeUnixNano)) / longest : 0 });
-  return el("table", { "aria-label": "Differences" },
+  const body = el("tbody");
+  const more = growing(body, entries, (entry) => line(entry, { before, after, longest }));
+  return el("div.grown", {}, el("table", { "aria-label": "Differences" },
     el("thead", {}, el("tr", {}, ["Span", "Change"].map((title) => el("th", { scope: "col" }, title)), ["Before", "After", "Difference"].map((title) => el("th.number", { scope: "col" }, title)), el("th", { scope: "col" }, "Before over after"))),
-    el("tbody", {}, entries.map((entry) => {
-      const [where, name] = split(entry.name);
-      const one = entry.after ?? entry.before;
-      const by = entry.before && entry.after ? entry.after.durationNano - entry.before.durationNano : null;
-      const cell = (side, whole) => el("td.number", {}, side ? el("a", { href: `/trace/${whole.traceId}?span=${side.spanId}` }, duration(side.durationNano)) : "");
-      return el("tr", { class: entry.change }, el("td.span-name", { style: { "--depth": Math.min(entry.depth, 20) } },
-        el("span.service", { style: { "--colour": colour(one.service) }, title: one.service }, el("span", { class: one.error ? "error" : "" }, name)), el("span.muted", {}, where)),
-      el("td", {}, SIGNS[entry.change], entry.outcomeChanged ? el("span.error", {}, one.error ? " now fails" : " now succeeds") : ""),
-      cell(entry.before, before), cell(entry.after, after),
-      el("td.number", { class: `number ${entry.pace}` }, by === null ? "" : `${by >= 0 ? "+" : "−"}${duration(Math.abs(by))}`),
-      el("td.twin", { style: { "--colour": colour(one.service) } }, el("div", { style: part(entry.before, before) }), el("div", { style: part(entry.after, after) })));
-    })));
+    body), more);
+}
+
+function line(entry, { before, after, longest }) {
+  const [where, name] = split(entry.name);
+  const one = entry.after ?? entry.before;
+  const by = entry.before && entry.after ? entry.after.durationNano - entry.before.durationNano : null;
+  const cell = (side, whole) => el("td.number", {}, side ? el("a", { href: `/trace/${whole.traceId}?span=${side.spanId}` }, duration(side.durationNano)) : "");
+  const bar = (side, whole) => el(`div${side ? "" : ".none"}`, { style: side ? { "--part": side.durationNano / longest, "--left": Number(BigInt(side.startTimeUnixNano) - BigInt(whole.startTimeUnixNano)) / longest } : {} });
+  return el("tr", { class: entry.change }, el("td.span-name", { style: { "--depth": Math.min(entry.depth, 20) } },
+    el("span.service", { style: { "--colour": colour(one.service) }, title: one.service }, el("span", { class: one.error ? "error" : "" }, name)), el("span.muted", {}, where)),
+  el("td", {}, SIGNS[entry.change], entry.outcomeChanged ? el("span.error", {}, one.error ? " now fails" : " now succeeds") : ""),
+  cell(entry.before, before), cell(entry.after, after),
+  el("td.number", { class: `number ${entry.pace}` }, by === null ? "" : `${by >= 0 ? "+" : "−"}${duration(Math.abs(by))}`),
+  el("td.twin", { style: { "--colour": colour(one.service) } }, bar(entry.before, before), bar(entry.after, after)));
 }

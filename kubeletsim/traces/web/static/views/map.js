@@ -26,7 +26,7 @@ export function show(main, { params, go }) {
     try {
       const found = await ask("service-map", { q: query });
       form.show(null);
-      place.replaceChildren(...(found.services.length ? [draw(found), table(found)] : [el("p.notice", {}, "No trace matches.")]));
+      place.replaceChildren(...(found.services.length ? [el("div.drawn", {}, draw(found)), table(found)] : [el("p.notice", {}, "No trace matches.")]));
     } catch (error) {
       error.column ? form.show(error) : place.replaceChildren(problem(error));
     }

@@ -114,7 +114,8 @@ function open(main, trace, params) {
     stage.setAttribute("aria-label", VIEWS[name]);
     depths.hidden = name !== "waterfall";
     if (name === "waterfall") stage.replaceChildren(strip.node, fall.node);
-    else if (name === "flame") stage.replaceChildren(flame(trace, { choose(row) { note("view", ""); look("waterfall"); fall.reveal(row, { middle: true }); } }));
+    else if (name === "flame") stage.replaceChildren(flame(trace, { choose(row) { note("view", ""); look("waterfall"); fall.reveal(row, { middle: true }); } }),
+      el("p.muted.hint", {}, "Spans of one name under one path are one box, as wide as they took together. Choose a box to look closer, and once more to see the span."));
     else {
       stage.replaceChildren(el("p.notice", {}, "…"));
       ask(`traces/${trace.id}/operations`).then(
