@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubeletsim.model.errors import ConfigError, Fault, StartupError
 from kubeletsim.traces.batch import Root
+from kubeletsim.traces.forward import BackEnd, forwarding
 from kubeletsim.traces.receiver import Address, ListenError, Listening, receiving
 from kubeletsim.traces.render import format_duration, visible
 from kubeletsim.traces.retention import Retention
@@ -23,7 +24,7 @@ async def collect_until_signal(
     db: Path,
     page_address: Address | None = None,
     retention: Retention | None = None,
-    forward_to: Address | None = None,
+    forward_to: BackEnd | None = None,
 ) -> None:
     """Receive and store spans until Ctrl-C or SIGTERM; on a terminal, print each root span as it arrives.
 
@@ -68,12 +69,10 @@ async def show_page_until_signal(address: Address, *, db: Path) -> None:
 
 
 @asynccontextmanager
-async def _forwarding(db: Path, target: Address | None) -> AsyncIterator[None]:
+async def _forwarding(db: Path, target: BackEnd | None) -> AsyncIterator[None]:
     if target is None:
         yield
         return
-    from kubeletsim.traces.forward import forwarding
-
     async with forwarding(db, target):
         yield
 

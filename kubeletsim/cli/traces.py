@@ -1,7 +1,9 @@
 """`kubeletsim traces`: collect spans, list traces, draw one, export them."""
 
+import re
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,8 +25,11 @@ from kubeletsim.cli.trace_query import (
 from kubeletsim.model.errors import ConfigError, Fault
 
 if TYPE_CHECKING:
+    from kubeletsim.traces.forward import BackEnd
     from kubeletsim.traces.receiver import Address
     from kubeletsim.traces.retention import Retention
+
+_HEADER_NAME = re.compile(r"(?!grpc-)[a-z0-9_.-]+(?<!-bin)", re.IGNORECASE)
 
 app = typer.Typer(
     name="traces",
@@ -71,7 +76,18 @@ def collect(
     db: Database = DEFAULT_DATABASE,
     ui: PageAddress = DEFAULT_PAGE,
     forward: Annotated[
-        str | None, typer.Option("--forward", help="Another OTLP gRPC receiver, HOST:PORT, that gets everything too.")
+        str | None,
+        typer.Option(
+            "--forward",
+            help="Another OTLP gRPC receiver that gets everything too: HOST:PORT, with TLS https://HOST:PORT.",
+        ),
+    ] = None,
+    forward_ca: Annotated[
+        Path | None, typer.Option("--forward-ca", help="PEM certificates to trust for --forward https://.")
+    ] = None,
+    forward_header: Annotated[
+        list[str] | None,
+        typer.Option("--forward-header", help="name=value to send with everything that is forwarded. May be repeated."),
     ] = None,
     max_age: Annotated[str | None, typer.Option("--max-age", help="Drop what arrived longer ago, e.g. 7d.")] = None,
     max_spans: Annotated[int | None, typer.Option("--max-spans", min=1, help="Keep so many spans, the latest.")] = None,
@@ -85,7 +101,7 @@ def collect(
     page = None if ui in ("", "off") else _address("--ui", ui)
     kept = _retention(max_age, max_spans, max_bytes)
     grpc_address, http_address = _address("--grpc", grpc), _address("--http", http)
-    target = None if forward is None else _address("--forward", forward)
+    target = None if forward is None else _back_end(forward, forward_ca, forward_header or [])
     asyncio.run(
         collect_until_signal(grpc_address, http_address, db=db, page_address=page, retention=kept, forward_to=target)
     )
@@ -233,6 +249,29 @@ def _retention(max_age: str | None, max_spans: int | None, max_bytes: str | None
     if faults:
         raise ConfigError(faults)
     return Retention(max_age_seconds=age_seconds, max_spans=max_spans, max_bytes=size)
+
+
+def _back_end(where: str, ca: Path | None, headers: list[str]) -> "BackEnd":
+    from kubeletsim.traces.forward import BackEnd
+
+    tls = where.startswith("https://")
+    address = _address("--forward", where.removeprefix("https://").removeprefix("http://").removesuffix("/"))
+    faults: list[Fault] = []
+    pairs = [header.partition("=") for header in headers]
+    for name, equals, value in pairs:
+        if not equals or not _HEADER_NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
+            faults.append(Fault("--forward-header", name, "must be name=value, such as authorization=…, in ASCII"))
+    certificates = None
+    try:
+        certificates = ca.read_bytes() if ca else None
+    except OSError as e:
+        faults.append(Fault("--forward-ca", None, f"{ca}: cannot be read: {e.strerror}"))
+    if ca and not tls:
+        faults.append(Fault("--forward-ca", None, "is for --forward https://HOST:PORT"))
+    if faults:
+        raise ConfigError(faults)
+    sent = [(name.lower(), value) for name, _, value in pairs]
+    return BackEnd(address, tls=tls, ca=certificates, headers=sent)
 
 
 def _address(option: str, text: str) -> "Address":

@@ -1,17 +1,21 @@
 """The forwarder: passes everything that is stored on to another back end, so the viewer can sit in front of it.
 
 The store is the queue. What has been committed is read from it in order and sent over OTLP gRPC; while the back end is
-away the forwarder waits, with growing pauses, and senders notice nothing. It begins with what arrives after its start.
+away the forwarder waits, with growing pauses, and senders notice nothing. It begins with what arrives after its first
+start, and the store remembers how far it got, so whatever could not be sent before an end is sent after the next start.
 What the back end refuses for good is left out and told in the log, as the OTLP specification demands. A batch whose
-answer got lost is sent again.
+answer got lost is sent again, and so are the last few seconds before a crash.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -24,7 +28,10 @@ from kubeletsim.traces.receiver import Address
 from kubeletsim.traces.store import TraceStore, TraceStoreError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
+_NOTE_EVERY_SECONDS = 5.0
+"""Each note makes the writer look up again what it remembers of the file."""
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _LARGEST_MESSAGE_BYTES = 2 << 20
 """Half of what gRPC servers take unless they are told otherwise."""
@@ -41,18 +48,42 @@ _RETRYABLE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class BackEnd:
+    """Where to forward to, and how it wants to be spoken to."""
+
+    address: Address
+    tls: bool = False
+    ca: bytes | None = None
+    """PEM certificates that sign the back end's; None for those that the machine trusts."""
+    headers: Sequence[tuple[str, str]] = ()
+    """Sent with every call, e.g. ("authorization", "Bearer …")."""
+
+    def __str__(self) -> str:
+        return f"{'https://' if self.tls else ''}{self.address}"
+
+    def channel(self) -> grpc.aio.Channel:
+        """Return a channel to it."""
+        if self.tls:
+            return grpc.aio.secure_channel(str(self.address), grpc.ssl_channel_credentials(self.ca))
+        return grpc.aio.insecure_channel(str(self.address))
+
+
 class Forwarder:
     """Sends what a store takes to one back end; made by `forwarding`."""
 
     def __init__(
-        self, store: TraceStore, channel: grpc.aio.Channel, target: Address, *, poll_seconds: float, rng: random.Random
+        self, store: TraceStore, channel: grpc.aio.Channel, target: BackEnd, *, poll_seconds: float, rng: random.Random
     ) -> None:
         self._store = store
         self._export: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_EXPORT)
         self._target = target
         self._poll_seconds = poll_seconds
         self._rng = rng
-        self._sent = store.latest_batch()
+        before = store.forwarded_to(str(target))
+        self._sent = store.latest_batch() if before is None else before
+        self._noted: int | None = None
+        self._noted_at = float("-inf")
         self._away = False
 
     async def run(self) -> None:
@@ -70,13 +101,25 @@ class Forwarder:
         """Return how many batches have not been sent."""
         return self._store.latest_batch() - self._sent
 
+    async def note(self) -> None:
+        """Have the store remember what was sent."""
+        if self._sent == self._noted:
+            return
+        try:
+            await _in_thread(lambda: self._store.note_forwarded(str(self._target), self._sent))
+        except TraceStoreError as e:
+            log.warning("after a restart some spans will be sent to %s again: %s", self._target, e)
+        self._noted, self._noted_at = self._sent, time.monotonic()
+
     async def _send_next(self) -> bool:
         """Send the next batch until the back end has it; return whether there was one."""
         try:
-            found = await self._read_next()
+            found = await _in_thread(lambda: self._store.next_payload(self._sent))
         except TraceStoreError as e:
             log.warning("forwarding to %s waits: %s", self._target, e)
             return False
+        if time.monotonic() - self._noted_at >= _NOTE_EVERY_SECONDS:
+            await self.note()
         if found is None:
             return False
         number, payload = found
@@ -85,19 +128,11 @@ class Forwarder:
         self._sent = number
         return True
 
-    async def _read_next(self) -> tuple[int, bytes] | None:
-        reading = asyncio.get_running_loop().run_in_executor(None, self._store.next_payload, self._sent)
-        try:
-            return await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            await reading  # a thread must not be left alone with a connection that is about to be closed
-            raise
-
     async def _deliver(self, payload: bytes) -> None:
         pause_seconds = self._poll_seconds
         while True:
             try:
-                answer = await self._export(payload, timeout=_CALL_SECONDS)
+                answer = await self._export(payload, timeout=_CALL_SECONDS, metadata=tuple(self._target.headers))
             except grpc.aio.AioRpcError as e:
                 if e.code() not in _RETRYABLE:
                     log.error("%s refused spans for good: %s: %s", self._target, e.code().name, e.details())  # noqa: TRY400  no traceback: the text says it all
@@ -120,21 +155,31 @@ class Forwarder:
             log.warning("%s refused %d spans: %s", self._target, partial.rejected_spans, partial.error_message)
 
 
+async def _in_thread(function: Callable[[], T]) -> T:
+    running = asyncio.get_running_loop().run_in_executor(None, function)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await running  # a thread must not be left alone with a connection that is about to be closed
+        raise
+
+
 @asynccontextmanager
 async def forwarding(
-    path: Path, target: Address, *, poll_seconds: float = 0.5, rng: random.Random | None = None
+    path: Path, target: BackEnd, *, poll_seconds: float = 0.5, rng: random.Random | None = None
 ) -> AsyncIterator[None]:
-    """Forward what the store at `path` takes from now on; leaving the block sends what is left, for a few seconds.
+    """Forward what the store at `path` takes; leaving the block sends what is left, for a few seconds.
 
     Args:
         path: the store.
-        target: an OTLP gRPC receiver without TLS.
+        target: an OTLP gRPC receiver.
         poll_seconds: how often the store is looked at; also the first pause when the back end is away.
         rng: stretches the pauses.
     """
-    with TraceStore.open(path) as store:
-        async with grpc.aio.insecure_channel(str(target)) as channel:
+    with TraceStore.create(path) as store:
+        async with target.channel() as channel:
             forwarder = Forwarder(store, channel, target, poll_seconds=poll_seconds, rng=rng or random.Random())
+            await forwarder.note()
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(forwarder.run(), name="trace-forwarder")
                 try:
@@ -144,12 +189,13 @@ async def forwarding(
             await _flush(forwarder, target)
 
 
-async def _flush(forwarder: Forwarder, target: Address) -> None:
+async def _flush(forwarder: Forwarder, target: BackEnd) -> None:
     try:
         async with asyncio.timeout(_FLUSH_SECONDS):
             await forwarder.flush()
     except TimeoutError:
         log.warning("%s did not take the last %d batches; the store has them", target, forwarder.left())
+    await forwarder.note()
 
 
 def pieces(payload: bytes, *, most_bytes: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@
     attributes         a key and a value as text
     attribute_batches  in which batches a listed attribute occurs
     attribute_texts    the values that are not listed, by key and batch, in one piece: see `attribute_index`
+    forwarded          the last batch that another back end has, by its address
     links              in which batches a span is linked to, by the trace and span id that links name
 
 A span is a duplicate when ids, surroundings and content agree; two different spans with the same ids both stay. Lists
@@ -73,6 +74,10 @@ CREATE TABLE IF NOT EXISTS attribute_texts (
     texts BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS attribute_texts_by_key ON attribute_texts (key);
+CREATE TABLE IF NOT EXISTS forwarded (
+    target TEXT PRIMARY KEY,
+    batch INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS links (
     target BLOB NOT NULL,
     batch INTEGER NOT NULL REFERENCES batches,

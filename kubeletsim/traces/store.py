@@ -176,6 +176,21 @@ class TraceStore:
             row = self._db.execute("SELECT min(id) FROM batches WHERE id > ?", (batch,)).fetchone()
             return None if row[0] is None else (row[0], payload(self._db, row[0]))
 
+    def forwarded_to(self, target: str) -> int | None:
+        """Return the last batch that another back end has; None when nothing was ever sent there."""
+        with _translated(self.path):
+            row = self._db.execute("SELECT batch FROM forwarded WHERE target = ?", (target,)).fetchone()
+            return int(row[0]) if row else None
+
+    def note_forwarded(self, target: str, batch: int) -> None:
+        """Write down the last batch that another back end has.
+
+        Raises:
+            TraceStoreError: the file cannot be written.
+        """
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO forwarded (target, batch) VALUES (?, ?)", (target, batch))
+
     def arrived_since(self, batch: int, wanted: TraceFilter | None = None) -> tuple[int, list[TraceSummary]]:
         """Return the latest batch, and the traces let through of which something came after `batch`, newest first."""
         with _translated(self.path):

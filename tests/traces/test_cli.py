@@ -240,6 +240,25 @@ def test_collect_wants_a_host_and_a_port_to_forward_to(tmp_path: Path) -> None:
     assert said == "--forward: 'elsewhere': must be HOST:PORT with a port from 0 to 65535"
 
 
+def test_collect_names_everything_about_forwarding_that_it_cannot_use(tmp_path: Path) -> None:
+    options = [
+        "--forward",
+        "localhost:1",
+        "--forward-ca",
+        "/none",
+        "--forward-header",
+        "a",
+        "--forward-header",
+        "grpc-a=b",
+    ]
+    assert error(ConfigError, "collect", *options, "--db", tmp_path / "traces.db").splitlines() == [
+        "--forward-header: 'a': must be name=value, such as authorization=…, in ASCII",
+        "--forward-header: 'grpc-a': must be name=value, such as authorization=…, in ASCII",
+        "--forward-ca: /none: cannot be read: No such file or directory",
+        "--forward-ca: is for --forward https://HOST:PORT",
+    ]
+
+
 def test_collect_names_every_limit_it_cannot_read(tmp_path: Path) -> None:
     result = run("collect", "--max-age", "old", "--max-bytes", "big", "--db", tmp_path / "t.db")
 

@@ -19,10 +19,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from kubeletsim.traces import forward
-from kubeletsim.traces.forward import forwarding, pieces
+from kubeletsim.traces.forward import BackEnd, forwarding, pieces
 from kubeletsim.traces.receiver import Address, receiving
 from kubeletsim.traces.store import TraceStore
 from kubeletsim.traces.writer import writing_to
+from tests.fakes.authority import Authority
+from tests.fakes.otlp_receiver import running_receiver
 from tests.fakes.traces import payload, resource_spans, span_message
 from tests.strategies import otlp_resource_spans
 
@@ -57,7 +59,7 @@ async def test_the_other_back_end_gets_every_span_that_is_stored(tmp_path: Path)
     with TraceStore.create(tmp_path / "a.db") as store:
         store.add([resource_spans(span_message("before", trace=99))])
         async with back_end(tmp_path / "b.db", address) as other:
-            async with forwarding(store.path, address, **QUICK), writing_to(store) as writer:
+            async with forwarding(store.path, BackEnd(address), **QUICK), writing_to(store) as writer:
                 for number in range(1, 20):
                     await writer.add(payload(resource_spans(span_message(trace=number, text="x"))))
             assert spans_of(other) == [one for one in spans_of(store) if "before" not in one]
@@ -66,7 +68,7 @@ async def test_the_other_back_end_gets_every_span_that_is_stored(tmp_path: Path)
 async def test_what_arrives_while_the_other_is_away_is_sent_when_it_is_back(tmp_path: Path) -> None:
     address = free_address()
     with TraceStore.create(tmp_path / "a.db") as store:
-        async with forwarding(store.path, address, **QUICK), writing_to(store) as writer:
+        async with forwarding(store.path, BackEnd(address), **QUICK), writing_to(store) as writer:
             await writer.add(payload(resource_spans(span_message(trace=1))))
             await asyncio.sleep(0.1)
             async with back_end(tmp_path / "b.db", address) as other:
@@ -79,10 +81,45 @@ async def test_a_back_end_that_never_comes_does_not_hold_up_the_end(
 ) -> None:
     monkeypatch.setattr(forward, "_FLUSH_SECONDS", 0.1)
     with TraceStore.create(tmp_path / "a.db") as store:
-        async with asyncio.timeout(10), forwarding(store.path, free_address(), **QUICK):
+        async with asyncio.timeout(10), forwarding(store.path, BackEnd(free_address()), **QUICK):
             store.add([resource_spans(span_message())])
 
     assert "did not take the last 1 batches; the store has them" in caplog.text
+
+
+async def test_what_could_not_be_sent_before_the_end_is_sent_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "_FLUSH_SECONDS", 0.1)
+    address = free_address()
+    with TraceStore.create(tmp_path / "a.db") as store:
+        store.add([resource_spans(span_message("before", trace=99))])
+        async with forwarding(store.path, BackEnd(address), **QUICK):
+            store.add([resource_spans(span_message(trace=1))])
+        store.add([resource_spans(span_message(trace=2))])  # between an end and a start, by an import
+        async with back_end(tmp_path / "b.db", address) as other:
+            async with forwarding(store.path, BackEnd(address), **QUICK):
+                await until(lambda: len(spans_of(other)) == 2)
+            async with forwarding(store.path, BackEnd(address), **QUICK):
+                store.add([resource_spans(span_message(trace=3))])
+        with TraceStore.open(tmp_path / "b.db") as other:
+            assert [int(one.trace_id, 16) for one in other.traces()] == [3, 2, 1]
+            assert other.latest_batch() == 3  # nothing came twice
+
+
+async def test_a_back_end_behind_tls_that_wants_a_token_is_served(tmp_path: Path) -> None:
+    authority = Authority.make()
+    credentials = grpc.ssl_server_credentials([authority.issue("localhost")])
+    with running_receiver("localhost:0", credentials=credentials) as receiver:
+        address = Address("localhost", int(receiver.target.rpartition(":")[2]))
+        target = BackEnd(address, tls=True, ca=authority.pem, headers=[("authorization", "Bearer x")])
+        with TraceStore.create(tmp_path / "a.db") as store:
+            async with forwarding(store.path, target, **QUICK):
+                store.add([resource_spans(span_message())])
+                await until(lambda: receiver.requests)
+
+    assert len(receiver.spans) == 1
+    assert receiver.metadata[0]["authorization"] == "Bearer x"
 
 
 @asynccontextmanager
@@ -115,7 +152,7 @@ async def test_what_is_refused_for_good_is_left_out_and_what_may_be_tried_again_
 
     async with answering(answer) as address:
         with TraceStore.create(tmp_path / "a.db") as store:
-            async with forwarding(store.path, address, **QUICK):
+            async with forwarding(store.path, BackEnd(address), **QUICK):
                 for number in (1, 2):
                     store.add([resource_spans(span_message(trace=number))])
 
