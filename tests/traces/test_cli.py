@@ -251,7 +251,10 @@ def test_collect_names_everything_about_forwarding_that_it_cannot_use(tmp_path: 
         "--forward-header",
         "grpc-a=b",
     ]
-    assert error(ConfigError, "collect", *options, "--db", tmp_path / "traces.db").splitlines() == [
+    result = run("collect", *options, "--db", tmp_path / "traces.db")
+
+    assert isinstance(result.exception, ConfigError)
+    assert [str(fault) for fault in result.exception.faults] == [
         "--forward-header: 'a': must be name=value, such as authorization=…, in ASCII",
         "--forward-header: 'grpc-a': must be name=value, such as authorization=…, in ASCII",
         "--forward-ca: /none: cannot be read: No such file or directory",
