@@ -254,6 +254,7 @@ def node_facts(
         seccomp_default=config.seccompDefault or flags.seccomp_default,
         selinux_enabled=host.selinux,
         recursive_read_only_mounts=handler.recursive_read_only_mounts,
+        user_namespaces=handler.user_namespaces,
         extra_masked_paths=host.thermal_paths,
     )
 

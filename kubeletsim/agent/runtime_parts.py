@@ -16,6 +16,7 @@ from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
 from kubeletsim.pods.runtime_sync import RuntimeSync
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
+from kubeletsim.pods.user_namespaces import IDS_PER_POD, UserNamespaces
 
 LONGEST_CRASH_BACKOFF_SECONDS = 300.0
 
@@ -33,6 +34,7 @@ class RuntimeParts:
     probes: ProbeManager
     probe_registry: CollectorRegistry
     """What /metrics/probes shows."""
+    user_namespaces: UserNamespaces
     sync: RuntimeSync
 
     @classmethod
@@ -52,18 +54,26 @@ class RuntimeParts:
         stopper = PodStopper(base.runtime, hooks=hooks, clock=base.clock, record=base.record)
         starter = _build_starter(base, images=images, hooks=hooks, stopper=stopper)
         probes, probe_registry = _build_probes(base, statuses=statuses)
+        user_namespaces = _build_user_namespaces(base)
         sync = RuntimeSync(
             base.runtime,
             starter=starter,
             stopper=stopper,
             remove_container=remove_container,
+            user_namespaces=user_namespaces,
             node=base.facts,
             probes=probes.results,
             record=base.record,
             registry=base.registry,
         )
         return cls(
-            images=images, starter=starter, stopper=stopper, probes=probes, probe_registry=probe_registry, sync=sync
+            images=images,
+            starter=starter,
+            stopper=stopper,
+            probes=probes,
+            probe_registry=probe_registry,
+            user_namespaces=user_namespaces,
+            sync=sync,
         )
 
     def collect_backoff(self) -> None:
@@ -106,6 +116,16 @@ def _build_starter(
         rng=base.rng,
         record=base.record,
         registry=base.registry,
+    )
+
+
+def _build_user_namespaces(base: Foundation) -> UserNamespaces:
+    settings = base.config.userNamespaces
+    return UserNamespaces(
+        base.flags.root_dir,
+        max_pods=base.config.maxPods,
+        ids_per_pod=(settings.idsPerPod if settings is not None else None) or IDS_PER_POD,
+        supported=base.facts.user_namespaces,
     )
 
 

@@ -20,7 +20,7 @@ from kubeletsim.model.errors import CRIError
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.labels import RESTART_COUNT_ANNOTATION
 from kubeletsim.model.pod import AnyContainer, describe, ephemeral_containers, init_containers, pod_name, pod_namespace
-from kubeletsim.model.requests import ContainerConfig, ImageSpec, SandboxConfig
+from kubeletsim.model.requests import ContainerConfig, IDMapping, ImageSpec, SandboxConfig
 from kubeletsim.model.runtime import ContainerID, ContainerState, ContainerStatus, Image, ObservedPod, SandboxID
 from kubeletsim.pods.actions import ContainerKill, KillReason, latest
 from kubeletsim.pods.failures import StartFailure
@@ -136,7 +136,13 @@ class ContainerStarter:
             image_ref = await self._ensure_image(pod, container, sandbox_config)
             try:
                 config = await self._configure(
-                    pod, container, observed=observed, image_ref=image_ref, pod_ips=pod_ips, image_volumes=volumes
+                    pod,
+                    container,
+                    observed=observed,
+                    image_ref=image_ref,
+                    pod_ips=pod_ips,
+                    image_volumes=volumes,
+                    userns=_userns(sandbox_config),
                 )
                 container_id = await self._run(
                     pod, container, config, sandbox_id=sandbox_id, sandbox_config=sandbox_config
@@ -207,6 +213,7 @@ class ContainerStarter:
         image_ref: str,
         pod_ips: Sequence[str],
         image_volumes: Mapping[str, ImageSpec],
+        userns: IDMapping | None,
     ) -> ContainerConfig:
         """Return the container's configuration, and have its directories and files ready."""
         last = latest(observed, container.name)
@@ -230,6 +237,7 @@ class ContainerStarter:
                 node=self._node,
                 termination_log_id=termination_log_id,
                 image_volumes=image_volumes,
+                userns=userns,
             )
         except CRIError as error:
             raise StartFailure("CreateContainerConfigError", error.desc) from error
@@ -275,6 +283,12 @@ class ContainerStarter:
 
     def _tell(self, pod: Pod, container: AnyContainer, reason: str, message: str, *, warning: bool = False) -> None:
         self._record(pod_event(pod, reason, message, container=container.name, warning=warning))
+
+
+def _userns(sandbox_config: SandboxConfig) -> IDMapping | None:
+    """Return the range of user ids that the pod's sandbox has."""
+    linux = sandbox_config.linux
+    return next(iter(linux.security_context.namespace_options.userns_uids), None) if linux is not None else None
 
 
 def _has_ended(status: ContainerStatus) -> bool:

@@ -39,6 +39,7 @@ class Housekeeper:
         workers: what is done about them.
         statuses: loses those of pods that are no more.
         keep_probes: ends the probes of all pods but these.
+        keep_user_namespaces: takes back the ranges of user ids of all pods but these.
         list_running_pods: reads the runtime.
         root_dir: where the pods' directories are.
         collect_backoff: forgets backoff of what has not failed for long.
@@ -53,6 +54,7 @@ class Housekeeper:
         workers: PodWorkers,
         statuses: StatusManager,
         keep_probes: Callable[[Collection[PodUID]], None],
+        keep_user_namespaces: Callable[[Collection[PodUID]], None],
         list_running_pods: ListRunningPods,
         root_dir: Path,
         collect_backoff: Callable[[], None],
@@ -62,6 +64,7 @@ class Housekeeper:
         self._workers = workers
         self._statuses = statuses
         self._keep_probes = keep_probes
+        self._keep_user_namespaces = keep_user_namespaces
         self._list_running_pods = list_running_pods
         self._root_dir = root_dir
         self._collect_backoff = collect_backoff
@@ -81,6 +84,7 @@ class Housekeeper:
             log.error("Error listing containers: %s", error)  # noqa: TRY400  expected, no traceback
             return
         self._statuses.keep_only(desired.keys() | working.keys())
+        self._keep_user_namespaces(desired.keys() | working.keys() | running.keys())
         await self._remove_orphaned_dirs(desired.keys() | working.keys() | running.keys())
         self._metrics.count(desired, working, rejected={uid for uid in desired if self._pods.is_rejected(uid)})
         self._restart(desired, working)

@@ -48,6 +48,7 @@ from kubeletsim.pods.failures import StartFailure, SyncFailure
 from kubeletsim.pods.pod_events import pod_event
 from kubeletsim.pods.requests import NodeFacts, RequestError, dns_warnings, sandbox_config
 from kubeletsim.pods.stopping import PodStopper, RunningPod
+from kubeletsim.pods.user_namespaces import UserNamespaces
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class RuntimeSync:
         starter: starts containers.
         stopper: stops them.
         remove_container: removes dead ones.
+        user_namespaces: gives pods their ranges of user ids.
         node: the facts of this node that go into a sandbox's configuration.
         probes: results of the node's probes for a pod; None on a node that does not probe.
         record: takes SandboxChanged, FailedCreatePodSandBox and FailedPodSandBoxStatus.
@@ -108,6 +110,7 @@ class RuntimeSync:
         starter: ContainerStarter,
         stopper: PodStopper,
         remove_container: RemoveContainer,
+        user_namespaces: UserNamespaces,
         node: NodeFacts,
         record: EventRecorder,
         registry: CollectorRegistry,
@@ -117,6 +120,7 @@ class RuntimeSync:
         self._starter = starter
         self._stopper = stopper
         self._remove_container = remove_container
+        self._user_namespaces = user_namespaces
         self._node = node
         self._record = record
         self._probes = probes
@@ -217,7 +221,7 @@ class RuntimeSync:
         for reason, message in dns_warnings(pod, node=self._node):
             self._record(pod_event(pod, reason, message, warning=True))
         try:
-            config = sandbox_config(pod, attempt=attempt, node=self._node)
+            config = self._sandbox_config(pod, attempt=attempt)
             sandbox_id = await self._cri.run_pod_sandbox(config)
         except RequestError as error:
             self._note_sandbox_failure(pod, "Failed to generate sandbox config for pod", error, result)
@@ -238,6 +242,10 @@ class RuntimeSync:
             return None
         return sandbox_id, () if uses_host_network(pod) else status.ips
 
+    def _sandbox_config(self, pod: Pod, *, attempt: int) -> SandboxConfig:
+        userns = self._user_namespaces.of(pod)
+        return sandbox_config(pod, attempt=attempt, node=self._node, userns=userns)
+
     def _note_sandbox_failure(self, pod: Pod, what: str, error: Exception, result: SyncResult) -> None:
         self._failed.inc()
         text = f"Failed to create pod sandbox: {error}"
@@ -256,7 +264,7 @@ class RuntimeSync:
         pod_ips: Sequence[str],
     ) -> None:
         try:
-            config = sandbox_config(pod, attempt=actions.attempt, node=self._node)
+            config = self._sandbox_config(pod, attempt=actions.attempt)
         except RequestError as error:
             message = f"GeneratePodSandboxConfig for pod {go_quote(describe(pod))} failed: {error}"
             result.failures.append(ActionFailure("ConfigPodSandbox", pod_uid(pod), "ConfigPodSandboxError", message))

@@ -51,6 +51,7 @@ from kubeletsim.pods.status import (
 )
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
+from kubeletsim.pods.user_namespaces import UserNamespaces
 from kubeletsim.pods.volumes import VolumeManager
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ class PodSync:
         runtime: carries out what a sync decides.
         stopper: stops whole pods.
         volumes: makes their volumes and takes them away.
+        user_namespaces: gets their ranges of user ids back.
         probes: begin and end with a pod, and say what its status shows of its containers.
         observe: reads a pod's full state from the runtime, past the cache.
         statuses: where each sync leaves the pod's status.
@@ -132,6 +134,7 @@ class PodSync:
         runtime: RuntimeSync,
         stopper: PodStopper,
         volumes: VolumeManager,
+        user_namespaces: UserNamespaces,
         probes: PodProbes,
         observe: Callable[[PodUID], Awaitable[ObservedPod]],
         statuses: StatusManager,
@@ -149,6 +152,7 @@ class PodSync:
         self._restarts_all = restarts_all
         self._stopper = stopper
         self._volumes = volumes
+        self._user_namespaces = user_namespaces
         self._probes = probes
         self._observe = observe
         self._statuses = statuses
@@ -270,6 +274,7 @@ class PodSync:
         with self._traced("syncTerminatedPod", pod, errors=False):
             self._statuses.set(pod, self._compute_status(pod, observed, terminal=True))
             await self._volumes.unmount(pod)
+            self._user_namespaces.release(pod_uid(pod))
             self._statuses.finish(pod)
             self._reasons.forget(pod_uid(pod))
 

@@ -39,6 +39,7 @@ from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
 from kubeletsim.pods.sync import SCOPE, PodSync, StatusFn, SyncOutcome, UpdateType
 from kubeletsim.pods.sync_loop import SyncLoop
+from kubeletsim.pods.user_namespaces import UserNamespaces
 from kubeletsim.pods.volumes import VolumeManager
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import PodWorkers
@@ -120,11 +121,13 @@ class Node:
             clock=clock,
             rng=self.rng,
         )
+        self.user_namespaces = UserNamespaces(Path(self.facts.root_dir), max_pods=110)
         runtime_sync = RuntimeSync(
             cri,
             starter=self.starter,
             stopper=stopper,
             remove_container=self.remove_container,
+            user_namespaces=self.user_namespaces,
             node=self.facts,
             probes=self.probes.results,
             record=record,
@@ -135,6 +138,7 @@ class Node:
             runtime=runtime_sync,
             stopper=stopper,
             volumes=VolumeManager(node=self.facts, clock=clock, record=record),
+            user_namespaces=self.user_namespaces,
             probes=self.probes,
             observe=reader.observe,
             statuses=self.statuses,
@@ -165,6 +169,7 @@ class Node:
             workers=self.workers,
             statuses=self.statuses,
             keep_probes=self.probes.keep_only,
+            keep_user_namespaces=self.user_namespaces.keep_only,
             list_running_pods=self.list_running_pods,
             root_dir=Path(self.facts.root_dir),
             collect_backoff=self._collect_backoff,

@@ -5,6 +5,7 @@ Upstream: generateContainerConfig in pkg/kubelet/kuberuntime/kuberuntime_contain
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 from lightkube.models.core_v1 import ContainerPort, LifecycleHandler, Pod
@@ -68,6 +69,16 @@ def container_config(
     ips = effective_pod_ips(pod, pod_ips, node=node)
     envs = environment(pod, container, pod_ips=ips, node=node)
     values = dict(envs)
+    mappings = (userns,) if userns is not None else ()
+    mounts = container_mounts(
+        pod,
+        container,
+        envs=values,
+        pod_ips=ips,
+        node=node,
+        termination_log_id=termination_log_id,
+        image_volumes=image_volumes or {},
+    )
     return ContainerConfig(
         name=container.name,
         attempt=restart_count,
@@ -76,15 +87,7 @@ def container_config(
         args=tuple(expand(part, values) for part in container.args or []),
         working_dir=container.workingDir or "",
         envs=envs,
-        mounts=container_mounts(
-            pod,
-            container,
-            envs=values,
-            pod_ips=ips,
-            node=node,
-            termination_log_id=termination_log_id,
-            image_volumes=image_volumes or {},
-        ),
+        mounts=tuple(replace(mount, uid_mappings=mappings, gid_mappings=mappings) for mount in mounts),
         labels={**pod_identity_labels(pod), CONTAINER_NAME_LABEL: container.name},
         annotations=container_annotations(pod, container, restart_count=restart_count),
         log_path=container_log_path(container.name, restart_count=restart_count),

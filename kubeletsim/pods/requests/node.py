@@ -54,6 +54,8 @@ class NodeFacts:
     selinux_enabled: bool = False
     recursive_read_only_mounts: bool = False
     """Whether the runtime's default handler has them, which settles `recursiveReadOnly: IfPossible`."""
+    user_namespaces: bool = False
+    """Whether the runtime's default handler has them, which `hostUsers: false` takes."""
     extra_masked_paths: tuple[str, ...] = ()
     """Paths to hide that depend on the machine, such as each CPU's thermal_throttle directory."""
 
