@@ -1,10 +1,15 @@
 """What was written down is read back, and nobody else's file is touched."""
 
 import sqlite3
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.journal import FILE_NAME, Journal, JournalError, open_journal
@@ -104,3 +109,44 @@ def test_a_file_that_is_no_state_file_is_left_alone(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be used"), open_journal(tmp_path / "nosuch"):
         pass
+
+
+IDS = st.sampled_from([f"sha256:{number}" for number in range(4)])
+IMAGES = st.builds(Image, id=IDS, size_bytes=st.integers(1, 100), tags=st.tuples(st.text(max_size=300)))
+SANDBOXES = st.builds(replace, st.just(SANDBOX), id=IDS, pid=st.integers(1, 100))
+RECORDS = st.one_of(IMAGES, SANDBOXES)
+CHANGES = st.lists(
+    st.builds(Change, saved=st.lists(RECORDS, max_size=3).map(tuple), removed=st.lists(RECORDS, max_size=2).map(tuple)),
+    min_size=1,
+    max_size=8,
+)
+
+
+def state_of(journal: Journal) -> tuple[set[Sandbox], set[Image]]:
+    return as_set(journal.records(Sandbox)), as_set(journal.records(Image))
+
+
+def as_set(records: list[Any]) -> Any:
+    return {repr(record) for record in records}
+
+
+@given(changes=CHANGES, data=st.data())
+def test_a_file_that_was_cut_off_anywhere_holds_whole_changes_up_to_there(changes: list[Change], data: Any) -> None:
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        with open_journal(Path(first)) as journal:
+            states = [state_of(journal)]
+            for change in changes:
+                journal.write(change)
+                states.append(state_of(journal))
+            for path in Path(first).iterdir():  # as kill -9 would leave it: open, never closed
+                (Path(second) / path.name).write_bytes(path.read_bytes())
+        log = Path(second) / f"{FILE_NAME}-wal"
+        content = log.read_bytes()
+        length = data.draw(st.integers(0, len(content)), label="bytes left")
+        log.write_bytes(content[:length])
+
+        with open_journal(Path(second)) as journal:
+            found = state_of(journal)
+
+    assert found in states
+    assert length < len(content) or found == states[-1], "nothing that was written is lost"
