@@ -180,3 +180,20 @@ async def test_a_pod_that_only_the_runtime_knows_is_stopped_without_a_span_of_it
     assert lines(restarted) == []
     stops = [name for name in orphan_calls(restarted.exporter.get_finished_spans()) if name.startswith("Stop")]
     assert stops == ["StopContainer", "StopPodSandbox"]
+
+
+async def test_a_pod_on_the_pod_network_is_tried_each_second_or_two_until_there_is_one(node: Node) -> None:
+    node.network_errors.append("container runtime network not ready: NetworkReady=false")
+    async with node.running():
+        await asyncio.sleep(0.5)
+        await node.apply(pod_of(SLEEPER, spec={**SLEEPER.pod["spec"], "hostNetwork": False}))
+        await asyncio.sleep(6)
+        await node.apply()
+        await asyncio.sleep(4)
+
+    why = "(network is not ready: container runtime network not ready: NetworkReady=false):"
+    first, *more, terminating, terminated = lines(node)
+    assert first == f"create {why}"
+    assert 3 <= len(more) <= 6
+    assert set(more) == {f"sync {why}"}
+    assert [terminating, terminated] == ["terminating: ListPodSandbox ListContainers", "terminated:"]

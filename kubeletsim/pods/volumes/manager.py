@@ -49,10 +49,11 @@ class VolumeManager:
         self._backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
 
     async def wait_for_mounts(self, pod: Pod, *, pod_ips: Sequence[str], going_down: Callable[[], bool]) -> None:
-        """Return once every volume of a pod is there, or the pod is to end.
+        """Return once every volume of a pod is there.
 
         Raises:
-            MountFailure: some are not there after 2m3s, or what is to be in them cannot be told.
+            MountFailure: some are not there after 2m3s, or when the pod is to end, or it cannot be told what is to be
+                in them.
         """
         try:
             volumes = plan_volumes(pod, node=self._node, pod_ips=pod_ips)
@@ -66,14 +67,10 @@ class VolumeManager:
         waited_until = self._clock.monotonic() + TIMEOUT_SECONDS
         while missing := [volume for volume in volumes if volume.name not in mounted]:
             if self._clock.monotonic() >= waited_until:
-                names = " ".join(volume.name for volume in missing)
-                raise MountFailure(
-                    f"unmounted volumes=[{names}], unattached volumes=[], failed to process volumes=[]: "
-                    "context deadline exceeded"
-                )
+                raise _not_mounted(missing, "context deadline exceeded")
             await asyncio.sleep(POLL_SECONDS)
             if going_down():
-                return
+                raise _not_mounted(missing, "context canceled")
             mounted.update(volume.name for volume in missing if self._is_due(pod, volume) and self._try(pod, volume))
 
     async def unmount(self, pod: Pod) -> None:
@@ -106,6 +103,11 @@ class VolumeManager:
 
     def _tell(self, pod: Pod, message: str) -> None:
         self._record(pod_event(pod, "FailedMount", message, warning=True))
+
+
+def _not_mounted(missing: Sequence[PlannedVolume], why: str) -> MountFailure:
+    names = " ".join(volume.name for volume in missing)
+    return MountFailure(f"unmounted volumes=[{names}], unattached volumes=[], failed to process volumes=[]: {why}")
 
 
 def _key(pod: Pod, volume: PlannedVolume) -> str:

@@ -92,7 +92,10 @@ async def test_a_volume_that_mends_lets_the_pod_go_on(volumes: Volumes, tmp_path
 async def test_a_pod_that_is_to_end_waits_no_longer(volumes: Volumes, tmp_path: Path) -> None:
     volumes.going_down = True
 
-    assert await volumes.mount(with_volume(hostPath={"path": str(tmp_path / "absent"), "type": "File"})) == 0.3
+    with pytest.raises(MountFailure, match=r"unmounted volumes=\[data\], .* context canceled"):
+        await volumes.mount(with_volume(hostPath={"path": str(tmp_path / "absent"), "type": "File"}))
+
+    assert asyncio.get_running_loop().time() == pytest.approx(0.3)
 
 
 async def test_facts_about_the_pod_follow_the_pod(volumes: Volumes) -> None:
@@ -111,7 +114,8 @@ async def test_a_directory_that_cannot_be_made_is_told_as_go_tells_it(volumes: V
     volumes.path("empty-dir").touch()
     volumes.manager._record = lambda event: (volumes.events.append(event), setattr(volumes, "going_down", True))
 
-    await volumes.mount(with_volume(emptyDir={}))
+    with pytest.raises(MountFailure):
+        await volumes.mount(with_volume(emptyDir={}))
 
     (event,) = volumes.events
     assert event.message.endswith("/data: file exists")
