@@ -6,10 +6,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PB := kubeletsim/pb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e bench screenshots proto clean conformance
+.PHONY: help setup demo test check e2e bench screenshots proto clean conformance e2e-real
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## make .venv with everything a developer needs
 
@@ -21,6 +21,9 @@ test: $(VENV)/.dev ## unit, contract and end-to-end tests
 
 e2e: $(VENV)/.dev ## only the tests that run real processes
 	@$(BIN)/python -m pytest -q -m e2e $(ARGS)
+
+e2e-real: $(VENV)/.dev ## tests against a real runtime: KUBELETSIM_RUNTIME_ENDPOINT=unix://…
+	@$(BIN)/python -m pytest -q -m real tests/real $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, layers: what CI runs first
 	@$(BIN)/ruff format --check .

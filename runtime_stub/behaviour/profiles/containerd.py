@@ -37,7 +37,7 @@ _NETWORK = inner(
     Do("address"),
     Mark("cni.setup.complete"),
     attributes=(
-        ("sandbox.id", Fact("sandbox_id")),
+        *SANDBOX,
         ("netns.path", Fact("netns")),
         ("runtime.handler", Fact("handler")),
         ("sandbox.ip", Fact("ip")),

@@ -75,9 +75,8 @@ def kill(step: str) -> SpanOf:
 def store(kind: str, verb: str, latency: str, *times: Attributes) -> SpanOf:
     """Return a write to the metadata store."""
     more = tuple(pair for one in times for pair in one)
-    if kind == "containers":
-        more = (("container.id", Fact("id")), *more)
-    return inner(f"metadata.{kind}.{verb}", Spend(latency), attributes=(*SANDBOX, *more))
+    about: Attributes = SANDBOX if kind == "sandbox" else (("namespace", NAMESPACE), *CONTAINER)
+    return inner(f"metadata.{kind}.{verb}", Spend(latency), attributes=(*about, *more))
 
 
 def new_container(latency: str) -> SpanOf:
