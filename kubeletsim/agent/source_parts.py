@@ -15,6 +15,7 @@ def build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
     names = [name for name, place in ((FILE_SOURCE, path), (HTTP_SOURCE, url)) if place]
     config = PodConfig(names, clock=base.clock, record=base.record)
     sources: dict[str, Source] = {}
+    may_reference_api = "PreventStaticPodAPIReferences" not in base.gates
     if path:
         sources[FILE_SOURCE] = FileSource(
             Path(path),
@@ -22,6 +23,7 @@ def build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
             publish=config.publisher(FILE_SOURCE),
             check_frequency_seconds=base.config.fileCheckFrequency.seconds,
             rng=base.rng,
+            may_reference_api=may_reference_api,
         )
     if url:
         sources[HTTP_SOURCE] = URLSource(
@@ -31,5 +33,6 @@ def build_sources(base: Foundation) -> tuple[PodConfig, dict[str, Source]]:
             publish=config.publisher(HTTP_SOURCE),
             check_frequency_seconds=base.config.httpCheckFrequency.seconds,
             rng=base.rng,
+            may_reference_api=may_reference_api,
         )
     return config, sources

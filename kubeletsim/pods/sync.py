@@ -31,6 +31,7 @@ from kubeletsim.model.pod import (
     pod_name,
     pod_namespace,
     pod_uid,
+    spec,
     uses_host_network,
 )
 from kubeletsim.model.runtime import ContainerState, ObservedPod, PodUID, RuntimePod
@@ -122,7 +123,8 @@ class PodSync:
         runtime_name: as the runtime's Version gives it; the scheme of container ids.
         network_errors: why pods on the pod network cannot start now; empty when they can.
         tracer: of scope SCOPE.
-        record: takes NetworkNotReady, FailedToMakePodDataDirectories, FailedKillPod and DeadlineExceeded.
+        record: takes NetworkNotReady, FailedToMakePodDataDirectories, FailedToRetrieveImagePullSecret, FailedKillPod
+            and DeadlineExceeded.
         registry: gets kubelet_pod_start_duration_seconds and kubelet_pod_worker_start_duration_seconds.
         restarts_all: whether rules that restart all containers are heeded; gate RestartAllContainersOnContainerExits.
     """
@@ -210,6 +212,7 @@ class PodSync:
             await self._volumes.wait_for_mounts(pod, pod_ips=observed.ips, going_down=going_down)
             if going_down():
                 return SyncOutcome()
+            self._look_for_pull_secrets(pod)
             self._probes.add_pod(pod)  # here, so that what probes cost belongs to this span
             result = await self._runtime.sync(
                 pod, observed, going_down=going_down, restart_all=is_marked_to_restart_all(status)
@@ -306,6 +309,16 @@ class PodSync:
         text = f"network is not ready: {errors[0] if len(errors) == 1 else '[' + ', '.join(errors) + ']'}"
         self._record(pod_event(pod, "NetworkNotReady", text, warning=True))
         raise NetworkNotReady(text)
+
+    def _look_for_pull_secrets(self, pod: Pod) -> None:
+        """Tell that a pod's own credentials cannot be had; its images are pulled with the node's."""
+        names = [reference.name for reference in spec(pod).imagePullSecrets or [] if reference.name]
+        if names:
+            text = (
+                f"Unable to retrieve some image pull secrets ({', '.join(names)}); "
+                "attempting to pull the image may not succeed."
+            )
+            self._record(pod_event(pod, "FailedToRetrieveImagePullSecret", text, warning=True))
 
     def _make_files(self, pod: Pod) -> None:
         try:

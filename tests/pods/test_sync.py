@@ -303,3 +303,14 @@ async def test_a_pod_only_the_runtime_knows_is_killed_without_a_span(orphan: Nod
     ]
     assert all(span.parent is None for span in spans)
     assert orphan.runtime.running() == []
+
+
+async def test_pull_secrets_that_cannot_be_had_are_told_and_the_pull_goes_on(node: Node) -> None:
+    secrets = [{"name": "one"}, {}, {"name": "two"}]
+
+    await node.sync_once(make_pod(imagePullSecrets=secrets))
+
+    told = [(event.type, event.message) for event in node.events if event.reason == "FailedToRetrieveImagePullSecret"]
+    text = "Unable to retrieve some image pull secrets (one, two); attempting to pull the image may not succeed."
+    assert told == [("Warning", text)]
+    assert len(node.runtime.running()) == 1

@@ -37,10 +37,10 @@ def environment(
         RequestError: a value comes from a ConfigMap or Secret, which only an API server could deliver.
     """
     for source in container.envFrom or []:
-        if source.configMapRef is not None and not source.configMapRef.optional:
-            raise RequestError(f"configmap {go_quote(source.configMapRef.name or '')} not found")
-        if source.secretRef is not None and not source.secretRef.optional:
-            raise RequestError(f"secret {go_quote(source.secretRef.name or '')} not found")
+        if source.configMapRef is not None:
+            _refuse(pod, "configMap", source.configMapRef.name)
+        if source.secretRef is not None:
+            _refuse(pod, "secret", source.secretRef.name)
     known: dict[str, str] = {}
     listed = []
     for variable in container.env or []:
@@ -134,14 +134,19 @@ def _value_from(
         return field_value(pod, source.fieldRef, pod_ips=pod_ips, node=node)
     if source.resourceFieldRef is not None:
         return resource_value(pod, container, source.resourceFieldRef, node=node)
-    if source.configMapKeyRef is not None and not source.configMapKeyRef.optional:
-        raise RequestError(f"configmap {go_quote(source.configMapKeyRef.name or '')} not found")
-    if source.secretKeyRef is not None and not source.secretKeyRef.optional:
-        raise RequestError(f"secret {go_quote(source.secretKeyRef.name or '')} not found")
+    if source.configMapKeyRef is not None:
+        _refuse(pod, "configMap", source.configMapKeyRef.name)
+    if source.secretKeyRef is not None:
+        _refuse(pod, "secret", source.secretKeyRef.name)
     if source.fileKeyRef is not None and not source.fileKeyRef.optional:
         # The file is written by an emulated container, so it never has the key.
         raise RequestError(f"environment variable key {go_quote(source.fileKeyRef.key)} not found in file")
     return None
+
+
+def _refuse(pod: Pod, kind: str, name: str | None) -> None:
+    # Optional or not: whether it exists is what nobody can say.
+    raise RequestError(f"couldn't get {kind} {pod_namespace(pod)}/{name or ''}, no kubeClient defined")
 
 
 def _capacity(resource: str, *, node: NodeFacts) -> Quantity:

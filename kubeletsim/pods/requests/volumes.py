@@ -15,6 +15,7 @@ from kubeletsim.pods.requests.environment import field_value, resource_value
 from kubeletsim.pods.requests.node import NodeFacts, volume_dir
 
 FILE_MODE = 0o644
+STANDALONE = "not supported due to running kubelet in standalone mode"
 GROUP_READ_MODE = 0o440
 """What files gain when they are given to the pod's fsGroup."""
 
@@ -57,6 +58,8 @@ class PlannedVolume:
     """By path below the volume: content that is kept as given, written anew when it changes."""
     has_files: bool = False
     """Whether `files` is all that belongs there; false for a directory of the pod's own."""
+    fault: str = ""
+    """Why it can never be set up on a node without an API server; empty where it can."""
     group: int | None = None
     """The group it is given to, the pod's fsGroup; None leaves it with the kubelet's own."""
 
@@ -74,6 +77,7 @@ def plan_volumes(pod: Pod, *, node: NodeFacts, pod_ips: Sequence[str] = ()) -> t
             host_path_type=(volume.hostPath.type or "") if volume.hostPath is not None else None,
             files=dict(_files(pod, volume, pod_ips=pod_ips, node=node)),
             has_files=volume.downwardAPI is not None or volume.projected is not None,
+            fault=_fault(volume),
             group=_fs_group(pod) if volume.hostPath is None else None,
         )
         for volume in spec(pod).volumes or []
@@ -88,6 +92,21 @@ def volume_path(pod: Pod, volume: Volume, *, node: NodeFacts) -> str:
     source = next((name for name in volume.__struct_fields__ if name != "name" and getattr(volume, name)), "emptyDir")
     plugin = VOLUME_PLUGINS.get(source, source.lower())
     return volume_dir(pod_uid(pod), plugin=plugin, volume=volume.name, node=node)
+
+
+def _fault(volume: Volume) -> str:
+    """Return what a kubelet says of content that only an API server has (pkg/kubelet/volume_host.go, token_manager.go).
+
+    Static pods may refer to it only with the gate PreventStaticPodAPIReferences off.
+    """
+    if volume.secret is not None or volume.configMap is not None:
+        return STANDALONE
+    for source in volume.projected.sources or [] if volume.projected is not None else []:
+        if source.secret is not None or source.configMap is not None:
+            return STANDALONE
+        if source.serviceAccountToken is not None:
+            return "cannot use TokenManager when kubelet is in standalone mode"
+    return ""
 
 
 def _fs_group(pod: Pod) -> int | None:

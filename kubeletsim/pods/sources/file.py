@@ -65,6 +65,7 @@ class FileSource:
         publish: Publish,
         check_frequency_seconds: float,
         rng: random.Random,
+        may_reference_api: bool = False,
         watch: "Watch | None" = None,
     ) -> None:
         self._path = path
@@ -72,6 +73,7 @@ class FileSource:
         self._publish = publish
         self._check_frequency_seconds = check_frequency_seconds
         self._rng = rng
+        self._may_reference_api = may_reference_api
         self._watch = watch if watch is not None else watch_directory
         self._manifests: dict[Path, _Manifest] = {}
         self._skipped: set[Path] = set()
@@ -150,7 +152,13 @@ class FileSource:
             content = read_manifest(path)
             if known is not None and known.content == content:
                 return known
-            pod = decode_manifest(content, node_name=self._node_name, source=FILE_SOURCE, location=str(path))
+            pod = decode_manifest(
+                content,
+                node_name=self._node_name,
+                source=FILE_SOURCE,
+                location=str(path),
+                may_reference_api=self._may_reference_api,
+            )
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -5,6 +5,7 @@ keeps its UID over restarts and any edit gives another pod. Comments and formatt
 Upstream: pkg/kubelet/config/common.go.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -34,7 +35,19 @@ _MASK_128 = (1 << 128) - 1
 MAX_VALUES = 200_000
 
 
-def decode_manifest(content: bytes, *, node_name: str, source: str, location: str) -> Pod:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a manifest is and what it may hold there; the arguments of `decode_manifest`."""
+
+    node_name: str
+    source: str
+    location: str
+    may_reference_api: bool
+
+
+def decode_manifest(
+    content: bytes, *, node_name: str, source: str, location: str, may_reference_api: bool = False
+) -> Pod:
     """Return the static pod a manifest describes, ready to be merged with the other pods of its source.
 
     Args:
@@ -42,22 +55,26 @@ def decode_manifest(content: bytes, *, node_name: str, source: str, location: st
         node_name: this node; the pod's name gets it as a suffix, in lower case.
         source: `file` or `http`.
         location: the path or URL; part of the UID.
+        may_reference_api: whether Secrets and the like may be referred to, although nobody can deliver them.
 
     Raises:
         ManifestError: what is wrong, with the path inside the manifest.
     """
-    return static_pod(parse_document(content), node_name=node_name, source=source, location=location)
+    place = _Place(node_name, source, location, may_reference_api)
+    return static_pod(parse_document(content), place)
 
 
-def decode_manifests(content: bytes, *, node_name: str, source: str, location: str) -> list[Pod]:
+def decode_manifests(
+    content: bytes, *, node_name: str, source: str, location: str, may_reference_api: bool = False
+) -> list[Pod]:
     """Return the static pods that a Pod or a PodList describes; see `decode_manifest`.
 
     Raises:
         ManifestError: something in it cannot be used; then none of its pods are, as upstream.
     """
-    document = parse_document(content)
+    document, place = parse_document(content), _Place(node_name, source, location, may_reference_api)
     if not isinstance(document, dict) or document.get("kind") != "PodList":
-        return [static_pod(document, node_name=node_name, source=source, location=location)]
+        return [static_pod(document, place)]
     check_type(document, kind="PodList")
     items = document.get("items") or []
     if not isinstance(items, list):
@@ -67,7 +84,7 @@ def decode_manifests(content: bytes, *, node_name: str, source: str, location: s
         # Items of a typed list go without apiVersion and kind, and what they may say there is not looked at.
         typed = {**item, "apiVersion": "v1", "kind": "Pod"} if isinstance(item, dict) else item
         try:
-            pods.append(static_pod(typed, node_name=node_name, source=source, location=location))
+            pods.append(static_pod(typed, place))
         except ManifestError as error:
             raise ManifestError(f"items[{number}]: {error}") from error
     return pods
@@ -91,10 +108,11 @@ def parse_document(content: bytes) -> Any:
         raise ManifestError(f"neither YAML nor JSON: {error}") from error
 
 
-def static_pod(document: object, *, node_name: str, source: str, location: str) -> Pod:
+def static_pod(document: object, place: _Place) -> Pod:
     """Return the static pod that a decoded document describes; see `decode_manifest`."""
+    node_name, source = place.node_name, place.source
     pod = set_defaults(decode_pod(document))
-    uid = pod_uid(pod) or _static_uid(pod, node_name=node_name, source=source, location=location)
+    uid = pod_uid(pod) or _static_uid(pod, node_name=node_name, source=source, location=place.location)
     name = metadata(pod).name
     pod = with_metadata(
         pod,
@@ -109,7 +127,7 @@ def static_pod(document: object, *, node_name: str, source: str, location: str) 
         # A taint that evicts pods must not evict what an administrator put on this very node.
         bound.tolerations = [*(bound.tolerations or []), Toleration(operator="Exists", effect="NoExecute")]
     pod.status = PodStatus(phase="Pending")
-    validate_static(pod)
+    validate_static(pod, may_reference_api=place.may_reference_api)
     return pod
 
 

@@ -45,6 +45,7 @@ class URLSource:
         publish: Publish,
         check_frequency_seconds: float,
         rng: random.Random,
+        may_reference_api: bool = False,
     ) -> None:
         self._url = url
         self._headers = [(name, value) for name, values in headers.items() for value in values]
@@ -52,6 +53,7 @@ class URLSource:
         self._publish = publish
         self._check_frequency_seconds = check_frequency_seconds
         self._rng = rng
+        self._may_reference_api = may_reference_api
         self._content: bytes | None = None
         self._content_fault = ""
         self._reported = ""
@@ -80,7 +82,13 @@ class URLSource:
             await self._publish([])
             return "the answer is empty; it has no pods any more"
         try:
-            pods = decode_manifests(content, node_name=self._node_name, source=HTTP_SOURCE, location=self._url)
+            pods = decode_manifests(
+                content,
+                node_name=self._node_name,
+                source=HTTP_SOURCE,
+                location=self._url,
+                may_reference_api=self._may_reference_api,
+            )
         except ManifestError as error:
             return f"{error}; the pods known so far stay"
         await self._publish(pods)

@@ -29,8 +29,10 @@ def set_up(volume: PlannedVolume, *, now: float) -> None:
     """Have a volume ready to be mounted; again and again, if its content may change. `now` is Unix seconds.
 
     Raises:
-        OSError: it cannot be made, or a path of the host is not what it has to be.
+        OSError: it cannot be made, now or ever, or a path of the host is not what it has to be.
     """
+    if volume.fault:
+        raise OSError(volume.fault)
     path = Path(volume.path)
     if volume.host_path_type is not None:
         _check_host_path(path, volume.host_path_type)

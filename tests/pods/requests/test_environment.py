@@ -120,16 +120,19 @@ def test_a_limit_that_is_not_set_is_what_the_node_has():
     [{"configMapKeyRef": {"name": "c", "key": "k"}}, {"secretKeyRef": {"name": "s", "key": "k"}}],
     ids=["config map", "secret"],
 )
-def test_what_an_api_server_would_deliver_is_left_out_if_optional_and_else_refused(source):
-    optional = {kind: {**selector, "optional": True} for kind, selector in source.items()}
+@pytest.mark.parametrize("optional", [True, False])
+def test_what_an_api_server_would_deliver_is_refused_optional_or_not(source, optional):
+    ((kind, selector),) = source.items()
 
-    assert env({"name": "A", "valueFrom": optional}) == ()
-    with pytest.raises(RequestError, match="not found"):
-        env({"name": "A", "valueFrom": source})
+    with pytest.raises(RequestError) as caught:
+        env({"name": "A", "valueFrom": {kind: {**selector, "optional": optional}}})
+
+    what = {"configMapKeyRef": "configMap default/c", "secretKeyRef": "secret default/s"}[kind]
+    assert str(caught.value) == f"couldn't get {what}, no kubeClient defined"
 
 
-def test_a_whole_config_map_that_is_not_optional_is_refused():
+def test_a_whole_config_map_is_refused():
     pod = set_defaults(make_pod(container("app", envFrom=[{"configMapRef": {"name": "c"}}])))
 
-    with pytest.raises(RequestError, match='configmap "c" not found'):
+    with pytest.raises(RequestError, match="couldn't get configMap default/c, no kubeClient defined"):
         environment(pod, pod.spec.containers[0], pod_ips=(), node=NODE)

@@ -73,3 +73,24 @@ def test_volumes_are_given_to_the_group_that_the_pod_names():
 
     assert (data.group, own.group, directory.group) == (2000, 2000, None)
     assert own.files == {"name": VolumeFile("web", 0o440)}
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ({"secret": {"secretName": "s"}}, "not supported due to running kubelet in standalone mode"),
+        ({"configMap": {"name": "c"}}, "not supported due to running kubelet in standalone mode"),
+        (
+            {"projected": {"sources": [{"configMap": {"name": "c"}}]}},
+            "not supported due to running kubelet in standalone mode",
+        ),
+        (
+            {"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+            "cannot use TokenManager when kubelet is in standalone mode",
+        ),
+    ],
+)
+def test_what_only_an_api_server_has_can_never_be_set_up(source, fault):
+    (volume,) = planned(source)
+
+    assert volume.fault == fault

@@ -174,3 +174,18 @@ def test_only_the_first_document_counts():
 
 def test_a_json_manifest_may_be_written_as_yaml_flow_too():
     assert parse_document(b'{"a": 1}') == parse_document(b"{a: 1} # not JSON") == {"a": 1}
+
+
+def test_references_to_api_objects_are_let_through_where_that_is_asked_for():
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "app", "image": "a:1"}], "imagePullSecrets": [{"name": "regcred"}]},
+    }
+    content = json.dumps(manifest).encode()
+    place = {"node_name": "vm", "source": "file", "location": "/manifests/web.yaml"}
+
+    with pytest.raises(ManifestError, match="static pods may not reference Secrets"):
+        decode_manifest(content, **place)
+    assert decode_manifest(content, **place, may_reference_api=True).spec.imagePullSecrets[0].name == "regcred"

@@ -119,3 +119,10 @@ def test_who_may_not_give_a_volume_away_keeps_it(tmp_path: Path, monkeypatch: py
     set_up(PlannedVolume(name="v", path=str(tmp_path / "v"), group=4321), now=0)
 
     assert mode(tmp_path / "v") == 0o777
+
+
+def test_a_volume_with_a_fault_is_never_set_up(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="not supported"):
+        set_up(PlannedVolume(name="v", path=str(tmp_path / "v"), fault="not supported"), now=0)
+
+    assert not (tmp_path / "v").exists()

@@ -31,13 +31,15 @@ def validate(pod: Pod) -> list[Fault]:
     return [*_metadata(pod), *_spec(spec(pod)), *volumes(pod), *containers(pod)]
 
 
-def validate_static(pod: Pod) -> None:
+def validate_static(pod: Pod, *, may_reference_api: bool = False) -> None:
     """Refuse a static pod with any fault, with references to API objects or with ephemeral containers.
+
+    `may_reference_api` lets such references through (gate PreventStaticPodAPIReferences off).
 
     Raises:
         ManifestError: one line with every fault, separated by semicolons.
     """
-    faults = [*validate(pod), *api_references(pod)]
+    faults = [*validate(pod), *(() if may_reference_api else api_references(pod))]
     if ephemeral_containers(pod):
         faults.append(Fault("spec.ephemeralContainers", None, "must not be given: they are added to running pods"))
     if faults:
