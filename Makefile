@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PB := kubeletsim/pb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e bench screenshots proto clean conformance e2e-real
+.PHONY: help setup demo test check e2e bench screenshots proto clean conformance e2e-real lives
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ e2e: $(VENV)/.dev ## only the tests that run real processes
 
 e2e-real: $(VENV)/.dev ## tests against a real runtime: KUBELETSIM_RUNTIME_ENDPOINT=unix://…
 	@$(BIN)/python -m pytest -q -m real tests/real $(ARGS)
+
+lives: $(VENV)/.dev ## lead a node through a thousand random lives (LIVES=1000); minutes
+	@KUBELETSIM_LIVES=$(or $(LIVES),1000) $(BIN)/python -m pytest -q tests/pods/test_convergence.py $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, layers: what CI runs first
 	@$(BIN)/ruff format --check .

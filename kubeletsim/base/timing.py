@@ -144,10 +144,13 @@ class Backoff:
         return delay
 
     def remaining(self, key: str, *, now: float, event: float | None = None) -> float:
-        """Return the seconds left of a key's delay, counted from the event or else from the key's last advance."""
+        """Return the seconds left of a key's delay, counted from the event or else from the key's last advance.
+
+        An event that lies ahead was dated before the clock was put back, and delays nothing: it might for hours.
+        """
         delay, updated = self._entries.get(key, (0.0, 0.0))
         event = updated if event is None else event
-        if delay == 0 or self._expired(updated, event):
+        if delay == 0 or event > now or self._expired(updated, event):
             return 0.0
         return max(0.0, delay - (now - event))
 

@@ -4,9 +4,10 @@ Protobuf stops in `clients/cri_convert.py`; from there on these values are all t
 in CRI, 0 where they have not happened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol, TypeVar
 
 from kubeletsim.model.ids import NO_IMAGE
 from kubeletsim.model.ids import ContainerID as ContainerID
@@ -14,6 +15,30 @@ from kubeletsim.model.ids import ImageID as ImageID
 from kubeletsim.model.ids import PodUID as PodUID
 from kubeletsim.model.ids import SandboxID as SandboxID
 from kubeletsim.model.requests import LinuxResources, Mount
+
+
+class Attempt(Protocol):
+    """A sandbox or a container: one of several instances of the same thing."""
+
+    @property
+    def attempt(self) -> int:
+        """How many there were before it."""
+
+    @property
+    def created_at(self) -> int:
+        """When it was made."""
+
+
+A = TypeVar("A", bound=Attempt)
+
+
+def newest_first(instances: Iterable[A]) -> tuple[A, ...]:
+    """Return instances with the newest of each thing before its older ones.
+
+    Upstream goes by the time of creation alone, and so takes the wrong one for the newest after the machine's clock has
+    been put back: it restarts a container that runs. Attempts only ever grow.
+    """
+    return tuple(sorted(instances, key=lambda one: (one.attempt, one.created_at), reverse=True))
 
 
 class SandboxState(Enum):

@@ -9,8 +9,12 @@ A stream that ends counts as a failure, whatever ended it, and is opened again a
 have missed. The fifth failure of the process is the last: from then on the generic PLEG lists each second, as if there
 had never been a stream. What has failed five times over weeks is thus given up as well, as upstream.
 
+An event shows one sandbox and what is in it. News of a sandbox that has been replaced, such as its removal by garbage
+collection, is therefore no picture of the pod: it only has the pod listed. Upstream takes it for one and, with the gate
+on, makes yet another sandbox.
+
 Behind the gate EventedPLEG. Upstream: pkg/kubelet/pleg/evented.go, with the numbers of pkg/kubelet/kubelet.go. Differs
-in that kubelet_running_pods follows the events' sandboxes, which upstream means to do.
+further in that kubelet_running_pods follows the events' sandboxes, which upstream means to do.
 """
 
 import asyncio
@@ -33,6 +37,7 @@ from kubeletsim.model.runtime import (
     PodLifecycleEvent,
     PodLifecycleEventType,
     PodUID,
+    newest_first,
 )
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import DEFAULT_BUCKETS, GenericPLEG, RelistTiming
@@ -123,7 +128,8 @@ class EventedPLEG:
         self._generic.retime(RelistTiming())
 
     async def _set_cache_clock(self) -> None:
-        self._cache.update_time(self._cache.stamp())
+        if self._generic.has_relisted:  # else a pod that runs would pass for one that was never seen
+            self._cache.update_time(self._cache.stamp())
 
     async def _listen(self) -> str:
         """Take events until there are no more; say why."""
@@ -143,7 +149,11 @@ class EventedPLEG:
             return
         uid, age_seconds = observed.uid, self._clock.now() - event.created_at / 1e9
         self._metrics.latency.observe(age_seconds)
-        self._generic.metrics.changed(self._last(uid), observed)
+        last = self._last(uid)
+        if newest_first((*observed.sandboxes, *last.sandboxes))[0].id != observed.sandboxes[0].id:
+            self._generic.request_relist(uid)
+            return
+        self._generic.metrics.changed(last, observed)
         if event.type is ContainerEventType.DELETED:
             if event.container_id in (str(sandbox.id) for sandbox in observed.sandboxes):
                 self._cache.delete(uid)
@@ -171,7 +181,7 @@ def observed_pod(event: ContainerEvent, *, observed_at: float) -> ObservedPod | 
         name=event.sandbox.name,
         namespace=event.sandbox.namespace,
         sandboxes=(event.sandbox,),
-        containers=tuple(sorted(event.containers, key=lambda status: status.created_at, reverse=True)),
+        containers=newest_first(event.containers),
         ips=event.sandbox.ips,
         observed_at=observed_at,
     )

@@ -130,6 +130,8 @@ class GenericPLEG:
         self._known: dict[PodUID, RuntimePod] = {}
         self._unread: set[PodUID] = set()
         self._relisted_at: float | None = None
+        self.has_relisted = False
+        """Whether every pod of the runtime has been looked at once."""
 
     async def run(self) -> None:
         """Relist each second, or as `retime` has it, and single pods on demand; never returns."""
@@ -189,6 +191,7 @@ class GenericPLEG:
         for uid in dict.fromkeys([*self._known, *pods]):
             await self._inspect(uid, pods.get(uid), stamp=stamp)
         self._cache.update_time(stamp)
+        self.has_relisted = True
 
     async def _serve_requests(self) -> None:
         while True:

@@ -6,7 +6,7 @@ Upstream: GetPods and GetPodStatus in pkg/kubelet/kuberuntime/kuberuntime_manage
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import NotFound
@@ -23,9 +23,8 @@ from kubeletsim.model.runtime import (
     SandboxID,
     SandboxState,
     SandboxStatus,
+    newest_first,
 )
-
-Listed = TypeVar("Listed", Sandbox, Container)
 
 
 class ListingRuntime(Protocol):
@@ -120,7 +119,7 @@ class RuntimeReader:
             name=pod.name,
             namespace=pod.namespace,
             sandboxes=tuple(sandboxes),
-            containers=tuple(sorted(containers, key=lambda status: status.created_at, reverse=True)),
+            containers=newest_first(containers),
             ips=newest.ips if newest is not None and newest.state is SandboxState.READY else (),
             observed_at=observed_at,
         )
@@ -145,12 +144,8 @@ def group_pods(sandboxes: Iterable[Sandbox], containers: Iterable[Container]) ->
             uid=uid,
             name=name,
             namespace=namespace,
-            sandboxes=_newest_first(own_sandboxes.get(uid, ())),
-            containers=_newest_first(own_containers.get(uid, ())),
+            sandboxes=newest_first(own_sandboxes.get(uid, ())),
+            containers=newest_first(own_containers.get(uid, ())),
         )
         for uid, (name, namespace) in names.items()
     }
-
-
-def _newest_first(made: Iterable[Listed]) -> tuple[Listed, ...]:
-    return tuple(sorted(made, key=lambda one: one.created_at, reverse=True))

@@ -13,7 +13,7 @@ import logging
 from opentelemetry.context import Context, attach, detach
 
 from kubeletsim.model.errors import CRIError
-from kubeletsim.model.runtime import ContainerID, ContainerState, ObservedPod
+from kubeletsim.model.runtime import ContainerID, ContainerState, ObservedPod, newest_first
 from kubeletsim.pods.runtime_sync import RemoveContainer
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,7 @@ def containers_to_delete(observed: ObservedPod, *, exited_id: str | None, keep: 
         for status in observed.containers
         if status.state is not ContainerState.RUNNING and name in (None, status.name)
     ]
-    newest_first = sorted(dead, key=lambda status: status.created_at, reverse=True)
-    return [status.id for status in newest_first[keep:]]
+    return [status.id for status in newest_first(dead)[keep:]]
 
 
 class ContainerDeletor:

@@ -14,7 +14,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kubeletsim.model.labels import POD_UID_LABEL
-from kubeletsim.model.runtime import Container, ContainerState, Image, ImageID, PodUID, Sandbox, SandboxState
+from kubeletsim.model.runtime import (
+    Container,
+    ContainerState,
+    Image,
+    ImageID,
+    PodUID,
+    Sandbox,
+    SandboxState,
+    newest_first,
+)
 
 ContentShouldGo = Callable[[PodUID], bool]
 """Whether nothing of a pod may stay: it is deleted or evicted, and terminated (ShouldPodContentBeRemoved upstream)."""
@@ -74,7 +83,7 @@ def plan_sandbox_gc(
         by_pod[sandbox.uid].append(sandbox)
     removals: list[Sandbox] = []
     for uid, mine in by_pod.items():
-        oldest_first = sorted(mine, key=lambda sandbox: sandbox.created_at)
+        oldest_first = newest_first(mine)[::-1]
         evictable = oldest_first if content_should_go(uid) else oldest_first[:-1]
         removals += [
             sandbox for sandbox in evictable if sandbox.state is not SandboxState.READY and sandbox.id not in occupied
@@ -217,13 +226,17 @@ _Units = dict[tuple[PodUID, str], list[Container]]
 
 
 def _evict_units(containers: Iterable[Container], *, min_age_seconds: float, now: float) -> _Units:
-    """Group the dead containers that are old enough by pod and container name, newest first."""
-    newest_allowed = (now - min_age_seconds) * NANOSECONDS
+    """Group the dead containers that are old enough by pod and container name, newest first.
+
+    One of the future was made before the clock was put back, which is as much as is known of its age.
+    """
+    newest_allowed, present = (now - min_age_seconds) * NANOSECONDS, now * NANOSECONDS
     units: defaultdict[tuple[PodUID, str], list[Container]] = defaultdict(list)
     for container in containers:
-        if container.state is not ContainerState.RUNNING and container.created_at <= newest_allowed:
+        is_old = container.created_at <= newest_allowed or container.created_at > present
+        if container.state is not ContainerState.RUNNING and is_old:
             units[PodUID(container.labels.get(POD_UID_LABEL, "")), container.name].append(container)
-    return {key: sorted(unit, key=_created, reverse=True) for key, unit in units.items()}
+    return {key: list(newest_first(unit)) for key, unit in units.items()}
 
 
 def _trim(units: _Units, *, keep: int) -> list[Container]:

@@ -31,6 +31,14 @@ def test_what_remains_counts_from_the_event_and_not_from_the_last_advance() -> N
     assert backoff.remaining("key", now=106) == 4
 
 
+def test_an_event_from_before_the_clock_was_put_back_delays_nothing() -> None:
+    backoff = Backoff(initial_seconds=10, max_seconds=300)
+    backoff.advance("key", now=7200)
+
+    assert backoff.remaining("key", now=100, event=7200) == 0
+    assert backoff.remaining("key", now=100) == 0
+
+
 def test_an_event_long_after_the_last_advance_starts_again() -> None:
     backoff = Backoff(initial_seconds=10, max_seconds=300)
     backoff.advance("key", now=0)

@@ -20,6 +20,7 @@ from kubeletsim.model.requests import AuthConfig, ContainerConfig, ImageSpec, Na
 from kubeletsim.model.runtime import (
     CgroupDriver,
     Container,
+    ContainerEventType,
     ContainerID,
     ContainerState,
     ContainerStatus,
@@ -168,6 +169,10 @@ class FakeRuntime:
         """Return every container."""
         return [container.status for container in self._settled()]
 
+    def listed(self) -> list[Container]:
+        """Return every container as ListContainers shows it, with its sandbox."""
+        return [_listed_container(container) for container in self._settled()]
+
     def sandboxes(self) -> list[SandboxStatus]:
         """Return every sandbox."""
         return [sandbox.status for sandbox in self._sandboxes.values()]
@@ -215,6 +220,8 @@ class FakeRuntime:
                     host_network=host,
                 ),
             )
+            self._happened(ContainerEventType.CREATED, sandbox_id, sandbox_id)
+            self._happened(ContainerEventType.STARTED, sandbox_id, sandbox_id)
             return sandbox_id
 
     async def stop_pod_sandbox(self, sandbox_id: SandboxID) -> None:
@@ -226,9 +233,11 @@ class FakeRuntime:
                 if container.sandbox_id == sandbox_id and container.status.state is ContainerState.RUNNING:
                     self._end(container, code=KILLED, at=self.clock.now())
             sandbox.status = replace(sandbox.status, state=SandboxState.NOTREADY, ips=())
+            self._happened(ContainerEventType.STOPPED, sandbox_id, sandbox_id)
 
     async def remove_pod_sandbox(self, sandbox_id: SandboxID) -> None:
         async with self._call("RemovePodSandbox", sandbox_id=sandbox_id):
+            self._happened(ContainerEventType.DELETED, sandbox_id, sandbox_id)
             self._sandboxes.pop(sandbox_id, None)
             inside = [key for key, one in self._containers.items() if one.sandbox_id == sandbox_id]
             for container_id in inside:
@@ -283,6 +292,7 @@ class FakeRuntime:
                     log_path=f"{sandbox.config.log_directory}/{config.log_path}",
                 ),
             )
+            self._happened(ContainerEventType.CREATED, container_id, sandbox_id)
             return container_id
 
     async def start_container(self, container_id: ContainerID) -> None:
@@ -290,8 +300,9 @@ class FakeRuntime:
             container = self._container(container_id, "StartContainer")
             if container.status.state is not ContainerState.CREATED:
                 raise CRIError(f"container is in {container.status.state.name} state", rpc="StartContainer")
-            container.started = self.clock.now()
+            container.started = self.clock.monotonic()
             container.status = replace(container.status, state=ContainerState.RUNNING, started_at=self._stamp())
+            self._happened(ContainerEventType.STARTED, container_id, container.sandbox_id)
 
     async def stop_container(self, container_id: ContainerID, *, timeout_seconds: int) -> None:
         async with self._call("StopContainer", container_id=container_id, timeout_seconds=timeout_seconds):
@@ -300,13 +311,15 @@ class FakeRuntime:
                 return
             needs = container.life.stops_after_seconds
             obeys = needs is not None and needs <= timeout_seconds
-            await asyncio.sleep(needs if obeys and needs is not None else timeout_seconds)
+            await self._pass(needs if obeys and needs is not None else timeout_seconds)
             if self._container(container_id, "StopContainer").status.state is ContainerState.RUNNING:
                 self._end(container, code=TERMINATED if obeys else KILLED, at=self.clock.now())
 
     async def remove_container(self, container_id: ContainerID) -> None:
         async with self._call("RemoveContainer", container_id=container_id):
-            self._containers.pop(container_id, None)
+            gone = self._containers.pop(container_id, None)
+            if gone is not None:
+                self._happened(ContainerEventType.DELETED, container_id, gone.sandbox_id)
 
     async def list_containers(
         self,
@@ -400,19 +413,27 @@ class FakeRuntime:
             raise RuntimeUnavailable("connection error", code="Unavailable", rpc=rpc)
         if rpc in self.hangs:
             await asyncio.Event().wait()
-        await asyncio.sleep(self.latencies.get(rpc, 0))
+        await self._pass(self.latencies.get(rpc, 0))
         failure = self._failures[rpc].pop(0) if self._failures.get(rpc) else None
         if failure is not None:
             raise failure
 
+    async def _pass(self, seconds: float) -> None:
+        """Let time pass in the middle of a call."""
+        await asyncio.sleep(seconds)
+
+    def _happened(self, type_: ContainerEventType, id_: str, sandbox_id: SandboxID) -> None:
+        """Take note of what has just happened to a container or sandbox; nobody listens to this runtime."""
+
     def _settled(self) -> list[_Container]:
-        """Return every container after ending the processes whose time is over."""
-        now = self.clock.now()
-        for container in self._containers.values():
+        """Return every container after ending the processes whose time is over, however the wall clock was moved."""
+        now, wall = self.clock.monotonic(), self.clock.now()
+        for container in list(self._containers.values()):
             after = container.life.exits_after_seconds
             running = container.status.state is ContainerState.RUNNING
             if running and after is not None and container.started + after <= now:
-                self._end(container, code=container.life.exit_code, at=container.started + after)
+                ended = container.started + after
+                self._end(container, code=container.life.exit_code, at=wall - (now - ended))
         return list(self._containers.values())
 
     def _container(self, container_id: ContainerID, rpc: str) -> _Container:
@@ -430,6 +451,7 @@ class FakeRuntime:
             finished_at=int(at * 1e9),
             reason="Completed" if code == 0 else "Error",
         )
+        self._happened(ContainerEventType.STOPPED, container.status.id, container.sandbox_id)
 
     def _new_id(self, stem: str) -> str:
         self._ids += 1

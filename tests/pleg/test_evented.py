@@ -23,7 +23,7 @@ from kubeletsim.model.runtime import (
     SandboxState,
     SandboxStatus,
 )
-from kubeletsim.pleg.cache import PodCache
+from kubeletsim.pleg.cache import NEVER, PodCache
 from kubeletsim.pleg.evented import MAX_STREAM_FAILURES, EventedPLEG
 from kubeletsim.pleg.generic import EVENT_CAPACITY, GenericPLEG
 from kubeletsim.pleg.reader import RuntimeReader
@@ -172,6 +172,24 @@ async def test_a_pod_is_forgotten_with_its_sandbox_and_not_with_a_container(watc
     assert watch.cache.get(UID).sandboxes == ()
 
 
+@pytest.mark.parametrize("type_", [ContainerEventType.STOPPED, ContainerEventType.DELETED])
+async def test_news_of_a_replaced_sandbox_has_the_pod_listed_and_changes_nothing_else(
+    watch: Watch, type_: ContainerEventType
+) -> None:
+    await asyncio.sleep(0.1)
+    newer = replace(SANDBOX, id=SandboxID("s1"), attempt=1)
+    watch.streams.put(watch.event(ContainerEventType.STARTED, sandbox=newer))
+    await asyncio.sleep(0.1)
+    watch.taken()
+    watch.runtime.calls.clear()
+
+    watch.streams.put(watch.event(type_, "s", sandbox=replace(SANDBOX, state=SandboxState.NOTREADY)))
+    await asyncio.sleep(0.1)
+
+    assert watch.cache.get(UID).sandboxes == (newer,)
+    assert watch.runtime.names() == ["ListPodSandbox", "ListContainers"]
+
+
 async def test_a_pod_whose_network_is_gone_keeps_its_address(watch: Watch) -> None:
     await asyncio.sleep(0.1)
     gone = replace(SANDBOX, state=SandboxState.NOTREADY, ips=())
@@ -211,6 +229,18 @@ async def test_who_waits_for_news_while_nothing_happens_waits_for_the_caches_clo
     await watch.cache.get_newer_than(UID, watch.cache.stamp())
 
     assert watch.clock.monotonic() == pytest.approx(5, abs=0.01)
+
+
+async def test_before_the_first_list_nobody_is_told_that_there_is_nothing(watch: Watch) -> None:
+    watch.runtime.down = True
+    worker = asyncio.create_task(watch.cache.get_newer_than(UID, NEVER))
+    await asyncio.sleep(100)
+    assert not worker.done()
+
+    watch.runtime.down = False
+    await watch.generic.relist()
+
+    assert (await worker).sandboxes == ()
 
 
 async def test_an_event_without_its_sandbox_is_left_to_the_next_list(

@@ -11,9 +11,10 @@ from lightkube.models.core_v1 import Pod
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from prometheus_client import CollectorRegistry
 
-from kubeletsim.base.timing import LoopClock
+from kubeletsim.base.timing import Clock, LoopClock
 from kubeletsim.model.errors import NotFound
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.pod import pod_uid
@@ -71,15 +72,18 @@ class Node:
     shape: NodeShape = ROOMY
     refusal: Rejection | None = None
     periods: Sequence[PriorityPeriod] = ()
+    clock: Clock = field(default_factory=LoopClock)
+    traced: bool = True
+    """Whether spans are kept; a node that lives long makes many."""
 
     def __post_init__(self) -> None:
-        self.clock = LoopClock()
         self.rng = random.Random(self.seed)
         self.registry = CollectorRegistry()
         # Spans take their times from the system's clock; their order and their parents are what tests look at.
-        self.provider = TracerProvider(shutdown_on_exit=False)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.runtime.tracer = self.provider.get_tracer("cri")
+        self.provider = TracerProvider(shutdown_on_exit=False, sampler=ALWAYS_ON if self.traced else ALWAYS_OFF)
+        if self.traced:
+            self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+            self.runtime.tracer = self.provider.get_tracer("cri")
         self.facts = NodeFacts(
             name="vm",
             host_ips=("192.0.2.1",),
@@ -226,11 +230,11 @@ class Node:
         self.starter.collect()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Node"]:
-        """Run every part until the block ends."""
+    async def running(self, *, watch: bool = True) -> AsyncIterator["Node"]:
+        """Run every part until the block ends; `watch` is for a node whose PLEG somebody else runs."""
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(self.pleg.run(), name="pleg"),
+                *([tasks.create_task(self.pleg.run(), name="pleg")] if watch else []),
                 tasks.create_task(self.workers.run(), name="workers"),
                 tasks.create_task(self.deletor.run(), name="deletor"),
                 tasks.create_task(self.probes.run(), name="probes"),

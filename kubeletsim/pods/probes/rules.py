@@ -163,7 +163,8 @@ def _act(
     if metadata(target.pod).deletionTimestamp is not None and target.kind is not ProbeKind.READINESS:
         return Action.END, (ProbeResult.SUCCESS,)  # so that nobody kills what is ending by itself
     started_at = running.startedAt.timestamp() if running.startedAt is not None else 0.0
-    if int(now - started_at) < (target.probe.initialDelaySeconds or 0):
+    # Who started in the future has been there since before the clock was put back.
+    if started_at <= now and int(now - started_at) < (target.probe.initialDelaySeconds or 0):
         return Action.WAIT, ()
     # Startup probes are for containers that have not started, the others for those that have.
     if bool(shown.started) == (target.kind is ProbeKind.STARTUP):

@@ -31,7 +31,7 @@ from kubeletsim.model.pod import (
 )
 from kubeletsim.model.runtime import ContainerState as RuntimeState
 from kubeletsim.model.runtime import ContainerStatus as RuntimeStatus
-from kubeletsim.model.runtime import ObservedPod
+from kubeletsim.model.runtime import ObservedPod, newest_first
 from kubeletsim.pods.actions import should_start
 from kubeletsim.pods.status.restarting import REMOVED_MESSAGE, RESTARTING_REASON
 
@@ -78,8 +78,7 @@ def container_statuses(
     before = {status.name: status for status in old_statuses or []}
     statuses = []
     for container in containers:
-        seen = [status for status in observed.containers if status.name == container.name]
-        seen.sort(key=lambda status: status.created_at, reverse=True)
+        seen = newest_first(status for status in observed.containers if status.name == container.name)
         if seen:
             status = _from_runtime(
                 container, seen, before.get(container.name), runtime_name=runtime_name, restarting=restarting

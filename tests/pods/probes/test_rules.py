@@ -146,6 +146,12 @@ def test_nothing_is_sent_before_the_initial_delay(kind: ProbeKind) -> None:
 
 
 @kinds
+def test_a_container_from_before_the_clock_was_put_back_is_not_waited_for(kind: ProbeKind) -> None:
+    one = target(kind, initialDelaySeconds=30)
+    assert turn(one, status(ran_seconds=-7200, started=kind is not ProbeKind.STARTUP)).action is Action.PROBE
+
+
+@kinds
 def test_startup_probes_are_for_what_has_not_started_and_the_others_for_what_has(kind: ProbeKind) -> None:
     is_startup = kind is ProbeKind.STARTUP
     assert turn(target(kind), status(started=False)).action is (Action.PROBE if is_startup else Action.WAIT)
