@@ -223,10 +223,10 @@ class Processes:
                     if not self._is_over(id_, process, wait):
                         break
                     process.due = int(self._clock.now() * 1e9) if wait.is_over else process.due + int(seconds * 1e9)
-                case Read():
-                    if process.stdin is not None and (read := process.stdin.take()) is None:
+                case Read() as step:
+                    process.read = process.stdin.take() if process.stdin is not None else b""
+                    if process.read is None and not self._is_stirred(id_, process, step):
                         break
-                    process.read = read if process.stdin is not None else b""
                     process.due = max(process.due, int(self._clock.now() * 1e9))
                 case Listen(service):
                     self._observer.process_listens(id_, service)
@@ -263,24 +263,30 @@ class Processes:
     def _is_over(self, id_: str, process: _Process, wait: Wait) -> bool:
         """Tell whether a wait that began at `process.due` is over; if not, see to it that it will be noticed."""
         process.stop_listening()
-        process.stop_listening = _nothing
         remaining = process.due / 1e9 + wait.seconds - self._clock.now()
         if remaining <= 0 or wait.is_over:
             return True
         loop = asyncio.get_running_loop()
         if wait.seconds != FOREVER:
             process.timer = loop.call_later(min(remaining, _MAX_TIMER_SECONDS), self._advance, id_, process)
-        if wait.bell is not None:
+        return self._is_stirred(id_, process, wait)
+
+    def _is_stirred(self, id_: str, process: _Process, step: Wait | Read) -> bool:
+        """Tell whether a step's bell has rung; if not, see to it that it will be heard."""
+        process.stop_listening()
+        process.stop_listening = _nothing
+        if step.bell is not None and not step.is_over:
+            loop = asyncio.get_running_loop()
 
             def wake() -> None:
-                loop.call_soon(self._wake, id_, process, wait)
+                loop.call_soon(self._wake, id_, process, step)
 
-            process.stop_listening = wait.bell.listen(wake)
-        return False
+            process.stop_listening = step.bell.listen(wake)
+        return step.is_over
 
-    def _wake(self, id_: str, process: _Process, wait: Wait) -> None:
+    def _wake(self, id_: str, process: _Process, step: Wait | Read) -> None:
         """Let a process look for what its bell has rung for; one that went on meanwhile has looked."""
-        if self._processes.get(id_) is process and not process.dying and process.current is wait:
+        if self._processes.get(id_) is process and not process.dying and process.current is step:
             if process.timer:
                 process.timer.cancel()
             self._advance(id_, process)

@@ -4,11 +4,13 @@ The command runs in no time, except for its waits; it ends early with its contai
 Upstream: internal/cri/server/container_execsync.go.
 """
 
+import asyncio
 import signal
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.refusals import go_duration
 from runtime_stub.machine import Machine
+from runtime_stub.pipe import until_either
 from runtime_stub.processes import SIGNAL_EXIT_BASE
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
@@ -18,6 +20,7 @@ from runtime_stub.shell.program import FOREVER, OutOfMemory, Output, Steps, Stre
 from runtime_stub.state.records import Container, ContainerState
 from runtime_stub.state.refusals import Reason, Refusal
 from runtime_stub.state.subjects import container_key
+from runtime_stub.waking import rung
 
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 """More output than this is dropped without a word, as the reference demands."""
@@ -93,13 +96,8 @@ class _Command:
                     case Output(stream, data):
                         room = MAX_OUTPUT_BYTES - len(self._outputs[stream])
                         self._outputs[stream] += data[:room]
-                    case Wait(seconds):
-                        waited = min(seconds, allowed)
-                        self._died_with_container = await self._machine.processes.exited(
-                            self._container.id, timeout_seconds=None if waited == FOREVER else waited
-                        )
-                        self._timed_out = not self._died_with_container and seconds > allowed
-                        allowed -= waited
+                    case Wait() as wait:
+                        allowed -= await self._pause(wait, allowed_seconds=allowed)
                     case OutOfMemory():
                         self._exit_code = SIGNAL_EXIT_BASE + signal.SIGKILL
                         return
@@ -109,6 +107,19 @@ class _Command:
             self._exit_code = int(end.value or 0)
         finally:
             self._steps.close()
+
+    async def _pause(self, wait: Wait, *, allowed_seconds: float) -> float:
+        """Let a wait pass, and see how it ends; return how many seconds it took."""
+        loop = asyncio.get_running_loop()
+        began, limit = loop.time(), min(wait.seconds, allowed_seconds)
+        exited = self._machine.processes.exited(self._container.id, timeout_seconds=None if limit == FOREVER else limit)
+        if wait.bell is None:
+            self._died_with_container, elapsed = await exited, limit
+        else:
+            died = await until_either(exited, rung(wait), name="exec")
+            self._died_with_container, elapsed = bool(died), loop.time() - began if died is None else limit
+        self._timed_out = not self._died_with_container and elapsed >= allowed_seconds < wait.seconds
+        return min(elapsed, allowed_seconds)
 
     def _time_out(self) -> None:
         raise Refusal(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runtime_stub.shell.context import Input, absolute
 from runtime_stub.shell.expansion import ExpansionError
 from runtime_stub.shell.parser import parse
-from runtime_stub.shell.program import Output, Steps, Wait
+from runtime_stub.shell.program import Output, Steps, news
 from runtime_stub.shell.redirection import complaint, wording
 from runtime_stub.shell.word_reader import ScriptError
 
@@ -204,7 +204,7 @@ def _wait(shell: "Shell", argv: Sequence[str], stdin: Input) -> Steps:
     if any(job is None for job in wanted):
         return 127
     while any(job.status is None for job in (wanted or shell.jobs.running) if job is not None):
-        yield Wait(shell.jobs.next_due())
+        yield news(shell.context.bell, shell.jobs.next_due(), heeds_signals=False)
     return (wanted[-1].status or 0) if wanted and wanted[-1] is not None else 0
 
 

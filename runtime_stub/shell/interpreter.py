@@ -66,7 +66,7 @@ class Shell:
         self.pid = 0
         self.status = 0
         self.stop_at_failure = False
-        self.jobs = Jobs()
+        self.jobs = Jobs(context.now)
         self.stdin = Input()
         self._tested = 0
         self._depth = 0

@@ -4,8 +4,9 @@ Everything happens in one process of simulated time: whenever the shell waits, w
 out, and the wait is cut at the moments when something is.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from runtime_stub.shell.program import FOREVER, Step, Steps, Wait, relayed
 
@@ -20,12 +21,24 @@ class Job:
     """When it goes on, in seconds of the shell's life."""
     status: int | None = None
     """Its exit code when it has ended."""
+    wait: Wait | None = None
+    """What it waits for until then."""
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether the bell that it waits for has rung."""
+        return self.wait is not None and self.wait.is_over
 
 
 class Jobs:
-    """The background, and the shell's own time."""
+    """The background, and the shell's own time.
 
-    def __init__(self) -> None:
+    Args:
+        now: seconds, to see how long a wait was that a bell cut short.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self.elapsed = 0.0
         self.last_pid = 0
         self._jobs: list[Job] = []
@@ -44,6 +57,11 @@ class Jobs:
         """Return a job by its process id."""
         return next((one for one in reversed(self._jobs) if one.pid == pid), None)
 
+    def close(self) -> None:
+        """End everything in the background."""
+        for job in self.running:
+            job.steps.close()
+
     def kill(self, job: Job, signum: int) -> None:
         """End a job by a signal."""
         job.steps.close()
@@ -51,6 +69,8 @@ class Jobs:
 
     def next_due(self) -> float:
         """Return how long it is until something happens in the background."""
+        if any(one.is_rung for one in self.running):
+            return 0.0
         return max(0.0, min((one.due for one in self.running), default=FOREVER) - self.elapsed)
 
     def mixed(self, main: Steps) -> Steps:
@@ -69,26 +89,35 @@ class Jobs:
     def _wait(self, wait: Wait) -> Steps:
         yield from self._catch_up()
         until = self.elapsed + wait.seconds
-        while True:
+        while not wait.is_over:
             pause = min(until - self.elapsed, self.next_due())
             if pause:
-                yield replace(wait, seconds=pause)
-            self.elapsed += pause
+                step = replace(wait, seconds=pause, **self._bell(wait))
+                began = self._now()
+                yield step
+                self.elapsed += min(pause, max(0.0, self._now() - began)) if step.is_over else pause
             yield from self._catch_up()
             if self.elapsed >= until:
                 return 0
+        return 0
+
+    def _bell(self, wait: Wait) -> dict[str, Any]:
+        """Return what cuts short a wait of everybody: the container's bell, if one of them waits for it."""
+        found = next((one for one in (wait, *(job.wait for job in self.running)) if one and one.bell), wait)
+        return {"bell": found.bell, "rings": found.rings}
 
     def _catch_up(self) -> Steps:
         """Carry out what is due."""
         for job in self.running:
-            while job.status is None and job.due <= self.elapsed:
+            while job.status is None and (job.due <= self.elapsed or job.is_rung):
+                job.wait = None
                 try:
                     step = next(job.steps)
                 except StopIteration as end:
                     job.status = int(end.value or 0)
                     break
                 if isinstance(step, Wait):
-                    job.due = max(job.due, self.elapsed) + step.seconds
+                    job.wait, job.due = step, self.elapsed + step.seconds
                 else:
                     yield step
         return 0

@@ -50,7 +50,15 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Wait for standard input; the process is sent the bytes that came, none at the end."""
+    """Wait for standard input; the process is sent what came, nothing at the end, None when the bell has rung."""
+
+    bell: Bell | None = None
+    rings: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been cut short."""
+        return self.bell is not None and self.bell.rings != self.rings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,18 @@ internal/cri/server/container_exec.go.
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from runtime_stub.pipe import Pipe
 from runtime_stub.processes import MAX_UNREAD_BYTES, SIGNAL_EXIT_BASE
 from runtime_stub.shell.conversation import INTERRUPTED
-from runtime_stub.shell.program import FOREVER, Exit, Interrupted, OutOfMemory, Output, Read, Step, Steps, Stream, Wait
+from runtime_stub.shell.program import Exit, Interrupted, OutOfMemory, Output, Read, Step, Steps, Stream, Wait
 from runtime_stub.terminal import displayed
+from runtime_stub.waking import rung
+
+MAX_SLEEP_SECONDS = 1e9
+"""Thirty years: for ever, as the event loop takes it."""
 
 Write = Callable[[Stream, bytes], Awaitable[None]]
 
@@ -37,21 +41,25 @@ class Stdio:
         else:
             await self.write(stream, data)
 
-    async def read(self) -> bytes:
-        """Return what was typed; nothing at the end, or after ^C."""
-        reading, interrupt = asyncio.ensure_future(self.stdin.read()), asyncio.ensure_future(self.interrupted.wait())
-        try:
-            await asyncio.wait((reading, interrupt), return_when=asyncio.FIRST_COMPLETED)
-            return reading.result() if reading.done() else b""
-        finally:
-            reading.cancel()
-            interrupt.cancel()
+    async def read(self, step: Read) -> bytes | None:
+        """Return what was typed: nothing at the end, or after ^C; None when a bell has rung before."""
+        reading = asyncio.ensure_future(self.stdin.read())
+        await self._until_stirred(step, reading)
+        if reading.done() and not reading.cancelled():
+            return reading.result()
+        return b"" if self.interrupted.is_set() else None
 
-    async def wait(self, seconds: float) -> None:
-        """Let time pass, until ^C at most."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if seconds == FOREVER else seconds):
-                await self.interrupted.wait()
+    async def wait(self, step: Wait) -> None:
+        """Let time pass, until ^C or a bell at most."""
+        await self._until_stirred(step, asyncio.ensure_future(asyncio.sleep(min(step.seconds, MAX_SLEEP_SECONDS))))
+
+    async def _until_stirred(self, step: Wait | Read, work: "asyncio.Future[Any]") -> None:
+        ends = [work, *(asyncio.ensure_future(one) for one in (self.interrupted.wait(), rung(step)))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in ends:
+                one.cancel()
 
 
 async def run_command(steps: Steps, stdio: Stdio) -> int:
@@ -79,10 +87,10 @@ async def _carry_out(step: Step, stdio: Stdio) -> bytes | None:
     match step:
         case Output(stream, data):
             await stdio.print(stream, data)
-        case Wait(seconds):
-            await stdio.wait(seconds)
-        case Read():
-            return await stdio.read()
+        case Wait() as wait:
+            await stdio.wait(wait)
+        case Read() as read:
+            return await stdio.read(read)
         case _:
             pass  # ports that it listens on are its container's
     return None

@@ -10,7 +10,8 @@ import pytest
 from kubeletsim.base.timing import LoopClock
 from runtime_stub.behaviour.service import Service
 from runtime_stub.processes import Processes
-from runtime_stub.shell.program import Exit, Listen, OutOfMemory, Output, Program, Steps, Wait
+from runtime_stub.shell.bell import Bell
+from runtime_stub.shell.program import Exit, Listen, OutOfMemory, Output, Program, Steps, Wait, news
 
 EPOCH = 1_700_000_000
 START = EPOCH * 1_000_000_000
@@ -193,3 +194,52 @@ async def test_a_process_that_cannot_be_emulated_ends_alone(processes: Processes
 
     assert await processes.exited("c")
     assert observer.told == [("exited", 70, 1)]
+
+
+async def test_a_bell_cuts_a_wait_short(processes: Processes, observer: Observer, looptime: float) -> None:
+    bell = Bell()
+
+    def answering() -> Steps:
+        yield news(bell, 60)
+        yield Output("stdout", b"rung")
+        yield news(bell, 2)
+        return 0
+
+    processes.run("c", answering(), started_at=START)
+    await asyncio.sleep(5)
+    bell.ring()
+    await asyncio.sleep(5)
+
+    assert observer.told == [("wrote", "stdout", b"rung", 5.0), ("progressed", 2), ("exited", 0, 7.0)]
+
+
+async def test_a_ring_before_the_wait_is_not_missed(processes: Processes, observer: Observer) -> None:
+    bell = Bell()
+
+    def late() -> Steps:
+        step = news(bell)
+        bell.ring()
+        yield step
+        return 3
+
+    processes.run("c", late(), started_at=START)
+
+    assert observer.told == [("exited", 3, 0.0)]
+
+
+async def test_after_a_restart_what_waited_for_the_network_begins_there_anew(
+    processes: Processes, observer: Observer
+) -> None:
+    bell = Bell()
+
+    def serving() -> Steps:
+        yield Output("stdout", b"ready")
+        while True:
+            yield news(bell)
+            yield Output("stdout", b"served")
+
+    processes.run("c", serving(), started_at=START, steps_done=3)  # it had served once
+    assert (observer.recalled, observer.told) == ([("stdout", b"ready")], [])
+    bell.ring()
+    await asyncio.sleep(1)
+    assert observer.told == [("wrote", "stdout", b"served", 0.0), ("progressed", 3)]

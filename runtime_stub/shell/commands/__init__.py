@@ -1,5 +1,5 @@
 """The commands of a small Linux, each one a function from its call to a process; `text`, `editing`,
-`filesystem`, `system`, `web`.
+`filesystem`, `system`, `network`.
 
 They write what busybox writes. What is not here but may exist in an image is a server, or succeeds as an exec
 (`entrypoint`).
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from runtime_stub.shell.applets import APPLETS, SHELLS
 from runtime_stub.shell.busybox import BUSYBOX
-from runtime_stub.shell.commands import editing, filesystem, system, text, web
+from runtime_stub.shell.commands import editing, filesystem, network, system, text
 from runtime_stub.shell.context import Call, Context, absolute
 from runtime_stub.shell.program import Steps, steps_of
 from runtime_stub.shell.redirection import complaint
@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Command] = {
     **editing.COMMANDS,
     **filesystem.COMMANDS,
     **system.COMMANDS,
-    **web.COMMANDS,
+    **network.COMMANDS,
 }
 """Every emulated command by its name."""
 

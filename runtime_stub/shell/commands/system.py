@@ -71,12 +71,19 @@ def env(call: Call) -> Steps:
 
 
 def hostname(call: Call) -> Steps:
-    """`hostname`; setting it needs a privilege that nobody has."""
-    _, names = options(call.arguments, "sfid")
+    """`hostname [-sfid]`; setting it needs a privilege that nobody has."""
+    found, names = options(call.arguments, "sfid")
     if names:
         yield from complaint(call.name, "sethostname", "Operation not permitted")
         return 1
-    yield out(f"{call.context.hostname}\n")
+    name = call.context.hostname
+    if "i" in found:
+        name = " ".join(call.context.network.addresses)
+    elif "s" in found:
+        name = name.partition(".")[0]
+    elif "d" in found:
+        name = name.partition(".")[2]
+    yield out(f"{name}\n")
     return 0
 
 
@@ -132,19 +139,6 @@ def _processes(call: Call) -> list[tuple[int, list[str]]]:
 def _user(call: Call) -> str:
     uid = call.context.identity.uid
     return user_name(uid, _read(call, "/etc/passwd")) or str(uid)
-
-
-def netstat(call: Call) -> Steps:
-    """`netstat -ln`: TCP sockets that listen."""
-    options(call.arguments, "lntuapew")
-    lines = ["Active Internet connections (only servers)\n"]
-    lines.append("Proto Recv-Q Send-Q Local Address           Foreign Address         State       \n")
-    for socket in call.context.network.listening():
-        kind = "tcp6" if ":" in socket.address else "tcp"
-        other = ":::*" if ":" in socket.address else "0.0.0.0:*"
-        lines.append(f"{kind:5} {0:6d} {0:6d} {f'{socket.address}:{socket.port}':23} {other:23} LISTEN      \n")
-    yield out("".join(lines))
-    return 0
 
 
 def test(call: Call) -> Steps:
@@ -302,7 +296,6 @@ COMMANDS: Mapping[str, Callable[[Call], Steps]] = {
         "env": env,
         "hostname": hostname,
         "id": identity,
-        "netstat": netstat,
         "pgrep": pgrep,
         "pidof": pgrep,
         "printenv": env,

@@ -1,13 +1,10 @@
-"""This module is the web's commands: `httpd`. They write what busybox writes."""
-
-from collections.abc import Callable, Mapping
+"""This module is `httpd`, busybox's, without CGI: it shows a container's files."""
 
 from runtime_stub.network.answers import attend
 from runtime_stub.network.answers.http import HTTPAnswers, Page, Request
 from runtime_stub.network.answers.pages import file_page
 from runtime_stub.network.stream import End
 from runtime_stub.shell.commands.options import UsageError, options
-from runtime_stub.shell.commands.text import guarded
 from runtime_stub.shell.context import Call
 from runtime_stub.shell.program import FOREVER, Steps, Wait
 from runtime_stub.shell.redirection import complaint, wording
@@ -62,6 +59,3 @@ def _error(status: int) -> Page:
         f"<HTML><HEAD><TITLE>{status} {title}</TITLE></HEAD>\n<BODY><H1>{status} {title}</H1>\n{text}\n</BODY></HTML>\n"
     )
     return Page(page.encode(), status)
-
-
-COMMANDS: Mapping[str, Callable[[Call], Steps]] = {"httpd": guarded(httpd)}
