@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, mod
 from kubeletsim.base.duration import Duration
 from kubeletsim.base.go_yaml import Document, UnreadableTextError, read_document
 from kubeletsim.base.loopback import parse_loopback
+from runtime_stub.archives import read_archives
 from runtime_stub.behaviour.rules.restarts import Restart
 from runtime_stub.config_findings import worded
 from runtime_stub.image_schema import CatalogueEntry
@@ -55,6 +56,7 @@ class _Images(Part):
     sandbox: Reference = DEFAULT_SANDBOX_IMAGE
     preloaded: list[Reference] = Field(default_factory=list)
     catalogue: list[CatalogueEntry] = Field(default_factory=list)
+    archives: list[str] = Field(default_factory=list)
 
 
 class _Features(Part):
@@ -198,12 +200,14 @@ def load_settings(path: Path) -> Settings:
         raise SettingsError(f"{path}: must be a mapping with apiVersion {API_VERSION} and kind {KIND}")
     faults = [source.fault(where, f"given twice, again in line {line}") for where, line in document.duplicates]
     try:
-        settings = RuntimeStubConfiguration.model_validate(document.value).settings()
+        configuration = RuntimeStubConfiguration.model_validate(document.value)
     except ValidationError as error:
         faults += [source.fault(where, what) for where, what in worded(RuntimeStubConfiguration, error)]
     if faults:
         raise SettingsError("\n".join(faults))
-    return replace(settings, source=source)
+    settings = configuration.settings()
+    known = (*settings.catalogue, *read_archives(configuration.images.archives, source=source))
+    return replace(settings, catalogue=known, source=source)
 
 
 def _read(path: Path) -> Document:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from runtime_stub.behaviour.catalogue import ImageEntry
+from runtime_stub.behaviour.catalogue import Credential, ImageEntry
 from runtime_stub.behaviour.service import Service
 from runtime_stub.rule_schema import Part
 
@@ -61,6 +61,24 @@ class ServiceEntry(Part):
         )
 
 
+class CredentialEntry(Part):
+    """One credential that opens an image's registry: username and password, or token."""
+
+    username: str = ""
+    password: str = ""
+    token: str = ""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "CredentialEntry":
+        if bool(self.username) == bool(self.token) or (self.password and not self.username):
+            raise ValueError("must have username and password, or token")
+        return self
+
+    def credential(self) -> Credential:
+        """Return what this part of the file describes."""
+        return Credential(username=self.username, password=self.password, token=self.token)
+
+
 class CatalogueEntry(Part):
     """What images of a name are like; `behaviour.catalogue.ImageEntry` says what each field means."""
 
@@ -68,6 +86,10 @@ class CatalogueEntry(Part):
     content: str = ""
     user: str = ""
     command: list[str] = Field(default_factory=list)
+    arguments: list[str] = Field(default_factory=list)
+    environment: dict[Annotated[str, Field(pattern="^[^=]+$")], str] = Field(default_factory=dict)
+    workingDirectory: Annotated[str, Field(pattern="^(/.*)?$")] = ""
+    credentials: list[CredentialEntry] = Field(default_factory=list)
     serves: list[Port | ServiceEntry] | None = None
     banner: str = ""
     files: dict[AbsolutePath, str] = Field(default_factory=dict)
@@ -80,6 +102,10 @@ class CatalogueEntry(Part):
             content=self.content,
             user=self.user,
             command=tuple(self.command),
+            arguments=tuple(self.arguments),
+            environment=self.environment,
+            working_directory=self.workingDirectory,
+            credentials=tuple(one.credential() for one in self.credentials),
             serves=None if serves is None else tuple(_service(one) for one in serves),
             banner=self.banner,
             files=self.files,

@@ -8,7 +8,7 @@ state change here and nowhere else.
 import logging
 import secrets
 import signal
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.pb import cri_pb2 as pb
@@ -71,7 +71,7 @@ class Machine:
         self.processes = Processes(clock, self, notice_seconds=self._notice_seconds)
         self.ports = Ports()
         self.fabric = Fabric(ports=self.ports, sandboxes=self.world.sandboxes)
-        self.surroundings = Surroundings(image_files=self.image_files, fabric=self.fabric, now=self.now)
+        self.surroundings = Surroundings(image_entry=self.image_entry, fabric=self.fabric, now=self.now)
         self._out_of_memory: set[str] = set()
         self.outputs = Outputs()
         self.signalled: set[str] = set()
@@ -119,18 +119,18 @@ class Machine:
             if container.state is ContainerState.RUNNING:
                 self._resume(container)
 
-    def image_files(self, image_name: str) -> Mapping[str, bytes]:
-        """Return the files of an image, by any name it has."""
+    def image_entry(self, image_name: str) -> ImageEntry:
+        """Return what is known of an image, by any name it has."""
         if (image := self.images.find(image_name)) is not None:
             image_name = image_names(image)[0]
         try:
-            return rootfs(self.catalogue.entry(parse_reference(image_name)))
+            return self.catalogue.entry(parse_reference(image_name))
         except InvalidReference:  # known by its id alone
-            return rootfs(ImageEntry(name=""))
+            return ImageEntry(name="")
 
     def image_holds(self, image: Image, path: str) -> bool:
         """Tell whether an image has a file or a directory at a path."""
-        return holds(self.image_files(image_names(image)[0]), path)
+        return holds(rootfs(self.image_entry(image_names(image)[0])), path)
 
     def identity_of(self, config: pb.ContainerConfig, image: Image) -> Identity:
         """Return who a new container's process is.
@@ -138,7 +138,7 @@ class Machine:
         Raises:
             UnknownUser: the image has no such user or group.
         """
-        files = self.image_files(image_names(image)[0])
+        files = rootfs(self.image_entry(image_names(image)[0]))
         return identity_of(
             config.linux.security_context,
             image_user=image.user,
@@ -152,10 +152,10 @@ class Machine:
         Raises:
             NotExecutable: its command cannot exist in its image.
         """
-        config = container.config
+        entry_point, arguments = self._command_line(container)
         return container_program(
-            config.command or self._entry_of(container).command,
-            config.args,
+            entry_point,
+            arguments,
             image_path=_image_path(container),
             has_stdin=_has_stdin(container),
             server=self._server_of(container),
@@ -343,9 +343,16 @@ class Machine:
         except InvalidReference:  # known by its id alone
             return ImageEntry(name="")
 
+    def _command_line(self, container: Container) -> tuple[Sequence[str], Sequence[str]]:
+        """Return entry point and arguments: a container's own entry point does away with the image's arguments, too."""
+        config, entry = container.config, self._entry_of(container)
+        if config.command:
+            return config.command, config.args
+        return entry.command, config.args or entry.arguments
+
     def _argv(self, container: Container) -> list[str]:
-        entry_point = container.config.command or self._entry_of(container).command
-        return [*entry_point, *container.config.args] or ["sh"]
+        entry_point, arguments = self._command_line(container)
+        return [*entry_point, *arguments] or ["sh"]
 
     def _run(self, container: Container, program: Program, *, started_at: int, steps_done: int) -> None:
         process: Program | Steps = program

@@ -6,9 +6,10 @@ carried out again up to where they were, make them anew.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.behaviour.catalogue import ImageEntry
 from runtime_stub.host_files import HostVolume
 from runtime_stub.network.pod import Fabric, PodNetwork
 from runtime_stub.shell.accounts import Identity, accounts
@@ -18,6 +19,7 @@ from runtime_stub.shell.entrypoint import is_busybox
 from runtime_stub.shell.files import Devices, Files, Memory, Mounted, Pseudo
 from runtime_stub.shell.proc import proc_files
 from runtime_stub.shell.program import Program, Steps
+from runtime_stub.shell.rootfs import rootfs
 from runtime_stub.state.records import Container, Sandbox
 
 DEFAULT_RESOLV_CONF = "nameserver 10.0.0.10\n"
@@ -27,15 +29,13 @@ class Surroundings:
     """The contexts of containers.
 
     Args:
-        image_files: the files of an image by its name.
+        image_entry: what is known of an image, by its name.
         fabric: the network of all pods.
         now: Unix nanoseconds.
     """
 
-    def __init__(
-        self, *, image_files: Callable[[str], Mapping[str, bytes]], fabric: Fabric, now: Callable[[], int]
-    ) -> None:
-        self._image_files = image_files
+    def __init__(self, *, image_entry: Callable[[str], ImageEntry], fabric: Fabric, now: Callable[[], int]) -> None:
+        self._image_entry = image_entry
         self._fabric = fabric
         self._now = now
         self._contexts: dict[str, Context] = {}
@@ -83,19 +83,20 @@ class Surroundings:
     def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
         config = container.config
         hostname = sandbox.config.hostname or (os.uname().nodename if sandbox.host_network else sandbox.id[:12])
-        given = self._image_files(container.image_name)
+        image = self._image_entry(container.image_name)
+        given = rootfs(image)
         root = Memory(given, lambda: self._now() / 1e9)
         root.changed.update(_network_files(sandbox, hostname))
         users = accounts(given.get("/etc/passwd", b"").decode(errors="replace"))
         home = next((one.home for one in users if one.uid == container.uid), "/")
-        environment = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": home}
+        environment = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": home, **image.environment}
         environment.update({one.key: one.value.decode(errors="surrogateescape") for one in config.envs})
         context = Context(
             files=Files(()),
             identity=Identity(container.uid, container.gid, container.groups),
             hostname=hostname,
             environment=environment,
-            working_directory=absolute(config.working_dir or "/", "/"),
+            working_directory=absolute(config.working_dir or image.working_directory or "/", "/"),
             network=PodNetwork(self._fabric, sandbox, container.id),
             now=lambda: self._now() / 1e9,
             memory_limit_bytes=container.resources.memory_limit_in_bytes,
@@ -117,7 +118,7 @@ class Surroundings:
         path = absolute(mount.container_path, "/")
         if mount.HasField("image") and mount.image.image:
             prefix = f"/{mount.image_sub_path.strip('/')}".rstrip("/")
-            files = self._image_files(mount.image.image).items()
+            files = rootfs(self._image_entry(mount.image.image)).items()
             inside: dict[str, bytes] = {
                 name[len(prefix) :]: data for name, data in files if name.startswith(f"{prefix}/")
             }

@@ -11,10 +11,20 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
+from runtime_stub.behaviour.content import Content, content_of
 from runtime_stub.behaviour.service import Service
 from runtime_stub.state.references import Reference
 
 NO_FILES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What opens a registry: a user with a password, or a token."""
+
+    username: str = ""
+    password: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +38,17 @@ class ImageEntry:
     user: str = ""
     """`uid`, `uid:group`, `name` or `name:group`, as an image's configuration has it."""
     command: tuple[str, ...] = ()
-    """Entry point, which a container's arguments follow; empty: a server, in a busybox a shell."""
+    """Entry point, which arguments follow; empty: a server, in a busybox a shell."""
+    arguments: tuple[str, ...] = ()
+    """What follows the entry point unless the container says otherwise."""
+    environment: Mapping[str, str] = field(default_factory=lambda: NO_FILES)
+    """Variables that a container's own go over."""
+    working_directory: str = ""
+    """Where commands begin unless the container says otherwise; empty: the root."""
+    credentials: tuple[Credential, ...] = ()
+    """Any of these a pull has to bring along; none: anybody may pull."""
+    published: Content | None = None
+    """Digests and layers of a real image; None: they follow from the name."""
     serves: tuple[Service, ...] | None = None
     """What the image's own command answers, and where. None: anything healthy, on the ports that the pod declares."""
     banner: str = ""
@@ -49,6 +69,9 @@ class Catalogue:
         found = (one for one in self._entries if any(fnmatchcase(name, one.name) for name in names))
         return next(found, ImageEntry(name=reference.path))
 
-    def content_key(self, reference: Reference) -> str:
-        """Return the key that images of equal content share."""
-        return self.entry(reference).content or f"{reference.path}:{reference.tag}"
+    def content(self, reference: Reference) -> Content:
+        """Return what a registry would hold for an image."""
+        entry = self.entry(reference)
+        if entry.published is not None and reference.digest in ("", entry.published.digest):
+            return entry.published
+        return content_of(reference, key=entry.content)

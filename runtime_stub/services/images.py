@@ -3,10 +3,12 @@
 Anything pulls, except from hosts below `.invalid`. Upstream: internal/cri/server/images.
 """
 
+import base64
 import json
 from pathlib import Path
 
 from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.behaviour.catalogue import Credential, ImageEntry
 from runtime_stub.behaviour.plan import Scalar
 from runtime_stub.machine import Machine
 from runtime_stub.services.answers import Chunks
@@ -19,6 +21,31 @@ UNPACKED_PER_COMPRESSED = 2.6
 """How much larger an image is on disk than in a registry, roughly."""
 
 _BYTES_PER_INODE = 24_000
+
+
+def _container_defaults(entry: ImageEntry) -> dict[str, object]:
+    """Return what an image's containers get unless they say otherwise, as its configuration spells it."""
+    fields = {
+        "User": entry.user,
+        "Env": [f"{name}={value}" for name, value in entry.environment.items()],
+        "Entrypoint": list(entry.command),
+        "Cmd": list(entry.arguments),
+        "WorkingDir": entry.working_directory,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def credential_of(auth: pb.AuthConfig) -> Credential | None:
+    """Return what a request brings along for the registry; `auth` is Base64 of `user:password`, as Docker has it."""
+    if auth.identity_token or auth.registry_token:
+        return Credential(token=auth.identity_token or auth.registry_token)
+    if auth.username or not auth.auth:
+        return Credential(username=auth.username, password=auth.password) if auth.username else None
+    try:
+        username, _, password = base64.b64decode(auth.auth, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return Credential(username=username, password=password.rstrip("\0"))
 
 
 class ImageHandlers:
@@ -53,13 +80,14 @@ class ImageHandlers:
         image = self._machine.images.find(request.image.image)
         if image is None:
             return pb.ImageStatusResponse()
-        spec = {"chainID": image.id, "imageSpec": {"os": "linux", "config": {}, "rootfs": {"type": "layers"}}}
+        config = _container_defaults(self._machine.image_entry(request.image.image))
+        spec = {"chainID": image.id, "imageSpec": {"os": "linux", "config": config, "rootfs": {"type": "layers"}}}
         info = {"info": json.dumps(spec)} if request.verbose else {}
         return pb.ImageStatusResponse(image=image_item(image), info=info)
 
     async def pull_image(self, request: pb.PullImageRequest) -> pb.PullImageResponse:
         """Make an image present and answer with its id."""
-        scene = self._puller.scene(request.image.image)
+        scene = self._puller.scene(request.image.image, credential=credential_of(request.auth))
         await self._performer.perform("PullImage", scene)
         image = self._machine.images.find(str(scene.facts["image"]))
         return pb.PullImageResponse(image_ref=image.id if image is not None else "")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from runtime_stub.behaviour.catalogue import Catalogue
-from runtime_stub.behaviour.content import LAYER_TYPE, Content, Layer, content_of, resolve_error, resolves
+from runtime_stub.behaviour.catalogue import Catalogue, Credential
+from runtime_stub.behaviour.content import LAYER_TYPE, Content, Layer, resolve_error, resolves
 from runtime_stub.machine import Machine
 from runtime_stub.services.scene import Scene
 from runtime_stub.state.records import Image
@@ -55,8 +55,13 @@ class Puller:
         assert image is not None  # noqa: S101  # it was added a moment ago
         return image
 
-    def scene(self, text: str, *, pinned: bool = False) -> Scene:
+    def scene(self, text: str, *, pinned: bool = False, credential: Credential | None = None) -> Scene:
         """Return the scene of an image being pulled.
+
+        Args:
+            text: which image.
+            pinned: it is not to be collected.
+            credential: what the caller brings along for the registry.
 
         Raises:
             Refusal: the text names no image.
@@ -76,6 +81,9 @@ class Puller:
                     url=reference.manifest_url,
                     cause=resolve_error(reference),
                 )
+            required = self._catalogue.entry(reference).credentials
+            if required and credential not in required:
+                raise Refusal(Reason.PULL_DENIED, image=str(reference), name=reference.name)
             scene.facts["http_status"] = 200
 
         def layers() -> Iterable[Scene]:
@@ -91,7 +99,7 @@ class Puller:
         return scene
 
     def _content(self, reference: Reference) -> Content:
-        return content_of(reference, key=self._catalogue.content_key(reference))
+        return self._catalogue.content(reference)
 
     def _layer_scene(self, reference: Reference, layer: Layer) -> Scene:
         return Scene(facts=_layer_facts(reference, layer), steps={"keep": lambda: self._kept.add(layer.digest)})

@@ -46,6 +46,7 @@ class Reason(Enum):
     IMAGE_UNRESOLVED = "image of a new container not found"
     IMAGE_REFERENCE_INVALID = "image reference invalid"
     REGISTRY_UNRESOLVED = "registry host not found"
+    PULL_DENIED = "registry asks for other credentials"
     NETWORK_EXHAUSTED = "no address left for a pod"
     NETWORK_CONFIG_INVALID = "pod CIDR invalid"
     USER_NAMESPACE_INVALID = "user namespace cannot be made"

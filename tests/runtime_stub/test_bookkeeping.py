@@ -1,5 +1,6 @@
 """What a runtime keeps books on: images, users, mounts, user namespaces, metrics, streamed lists, checkpoints."""
 
+import base64
 import json
 import tarfile
 from collections.abc import AsyncIterator
@@ -10,11 +11,13 @@ import grpc
 import pytest
 
 from kubeletsim.pb import cri_pb2 as pb
-from runtime_stub.behaviour.catalogue import ImageEntry
+from runtime_stub.archives import read_archive
+from runtime_stub.behaviour.catalogue import Credential, ImageEntry
 from runtime_stub.behaviour.metrics import METRICS
 from runtime_stub.config_file import load_settings
 from runtime_stub.settings import Settings
-from tests.runtime_stub.conftest import IMAGE, Client
+from tests.fakes.image_archives import LAYER, docker_archive
+from tests.runtime_stub.conftest import IMAGE, Client, connected
 from tests.runtime_stub.test_contract import MISSING, failure
 
 CATALOGUE = (
@@ -22,6 +25,10 @@ CATALOGUE = (
     ImageEntry(name="tools/uid", user="1002:users"),
     ImageEntry(name="tools/name", user="www-data"),
     ImageEntry(name="tools/ghost", user="ghost"),
+    ImageEntry(
+        name="tools/private",
+        credentials=(Credential(username="me", password="right"), Credential(token="open sesame")),
+    ),
 )
 
 
@@ -57,6 +64,60 @@ async def test_a_container_runs_as_the_images_user_in_the_groups_of_its_files(cl
 
     user = (await client.status(id_)).user.linux
     assert (user.uid, user.gid, list(user.supplemental_groups)) == (1002, 100, [100])
+
+
+async def test_a_container_gets_what_its_archives_image_says_unless_it_says_otherwise(
+    settings: Settings, tmp_path: Path
+) -> None:
+    entries = read_archive(docker_archive(tmp_path / "a.tar", "tools/app:1"))
+    async with connected(replace(settings, catalogue=entries)) as client:
+        image = await pulled(client, "tools/app:1")
+        sandbox_id = await client.run_sandbox()
+        plain = client.container(name="plain", image="tools/app:1")
+        asking = client.container("sh", "-c", "pwd; echo $GREETING $PATH; id", name="asking", image="tools/app:1")
+        asking.envs.add(key="PATH", value=b"/bin")
+        given = client.container(name="given", image="tools/app:1")
+        given.args.extend(["given"])
+        outputs = []
+        for config in (plain, asking, given):
+            id_ = await client.create(sandbox_id, config)
+            await client.start(id_)
+            lines = Path((await client.status(id_)).log_path).read_text().splitlines()  # noqa: ASYNC240
+            outputs.append([line.split(" ", 3)[3] for line in lines])
+
+    assert image.size == len(LAYER)
+    assert outputs == [
+        ["by default"],
+        ["/srv", "hello /bin", "uid=1234(app) gid=50(staff) groups=50(staff)"],
+        ["given"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("auth", "allowed"),
+    [
+        (pb.AuthConfig(), False),
+        (pb.AuthConfig(username="me", password="wrong"), False),
+        (pb.AuthConfig(username="me", password="right"), True),
+        (pb.AuthConfig(auth=base64.b64encode(b"me:right").decode()), True),
+        (pb.AuthConfig(auth="no base64"), False),
+        (pb.AuthConfig(registry_token="open sesame"), True),
+        (pb.AuthConfig(identity_token="open sesame"), True),
+    ],
+)
+async def test_a_private_image_is_pulled_with_the_right_credentials_only(
+    client: Client, auth: pb.AuthConfig, allowed: bool
+) -> None:
+    pull = client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image="tools/private"), auth=auth))
+    if allowed:
+        assert (await pull).image_ref
+        return
+    code, text = await failure(pull)
+
+    assert code is grpc.StatusCode.UNKNOWN
+    assert "docker.io/tools/private:latest" in text
+    assert "pull access denied" in text
+    assert "right" not in text
 
 
 async def test_a_user_that_the_image_does_not_know_is_refused(client: Client) -> None:

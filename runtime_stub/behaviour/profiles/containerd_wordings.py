@@ -94,6 +94,14 @@ WORDINGS: Mapping[Reason, Wording] = {
         "UNKNOWN",
         _PULL + "failed to resolve image: failed to do request: Head {url:q}: {cause}",
     ),
+    Reason.PULL_DENIED: (
+        "UNKNOWN",
+        (
+            _PULL
+            + "failed to resolve image: pull access denied, repository does not exist or may require authorization: "
+            "server message: insufficient_scope: authorization failed"
+        ),
+    ),
     Reason.NETWORK_EXHAUSTED: (
         "UNKNOWN",
         (
