@@ -27,6 +27,8 @@ class Shape:
     """When the manifest is taken away in simulated time; None for a pod that ends by itself."""
     simulated_only: bool
     """Whether it depends on what comes first of two things that real processes do at the same time."""
+    pulls: bool
+    """Whether it needs a registry."""
     tree: tuple[str, ...]
     """One line for each of its root spans."""
 
@@ -76,6 +78,7 @@ def _shape(entry: Mapping[str, Any]) -> Shape:
         pod={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
         removed_after_seconds=entry.get("removed_after"),
         simulated_only="simulated_only" in entry,
+        pulls=bool(entry.get("pulls")),
         tree=tuple(entry["tree"].splitlines()),
     )
 
