@@ -60,7 +60,7 @@ class ImageParts:
             except OSError as error:
                 raise StartupError(f"cannot make the directory of image pull records: {error}") from error
             verification = Verification(policy, tuple(config.preloadedImagesVerificationAllowlist))
-            access = ImageAccess(records, verification=verification, clock=clock)
+            access = ImageAccess(records, verification=verification, clock=clock, registry=registry)
         return cls(credentials=NodeCredentials(files, providers=asked), access=access)
 
     async def settle(self, runtime: CRIClient) -> None:

@@ -78,6 +78,12 @@ class Node:
         self._surroundings = surroundings
         self.name = node_name(self._flags.hostname_override)
         self.registry = CollectorRegistry()
+        self._losing_support = Gauge(
+            "kubelet_cri_losing_support",
+            "The Kubernetes version on which the running CRI implementation will lose support if not upgraded.",
+            ["version"],
+            registry=self.registry,
+        )
         self._shutdown = asyncio.Event()
         self._is_graceful = False
 
@@ -92,7 +98,9 @@ class Node:
         async with self._telemetry() as telemetry, self._runtime(telemetry, endpoint) as runtime:
             await runtime.check()
             configured = CgroupDriver(self._config.cgroupDriver)
-            driver = await startup.discover_cgroup_driver(runtime.uncounted, configured=configured)
+            driver = await startup.discover_cgroup_driver(
+                runtime.uncounted, configured=configured, note_lost_support=self._note_lost_support
+            )
             version = await startup.identify(runtime)
             images = self._images()
             await images.settle(runtime)
@@ -209,6 +217,9 @@ class Node:
             registry=self.registry,
         )
 
+    def _note_lost_support(self, version: str) -> None:
+        self._losing_support.labels(version).set(1)
+
     def _facts(self, driver: CgroupDriver, handler: RuntimeHandler) -> NodeFacts:
         name_metric = Gauge(
             "kubelet_node_name", "The node's name. The count is always 1.", ["node"], registry=self.registry
@@ -216,6 +227,9 @@ class Node:
         name_metric.labels(self.name).set(1)
         ips = self._flags.node_ip or node_ips(self.name)
         host = read_host(self._flags.root_dir)
+        Gauge("kubelet_cgroup_version", "cgroup version on the hosts.", registry=self.registry).set(
+            2 if host.cgroup_v2 else 1
+        )
         return node_facts(self._config, self._flags, host=host, name=self.name, ips=ips, driver=driver, handler=handler)
 
 

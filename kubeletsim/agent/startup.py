@@ -6,6 +6,7 @@ Upstream: cmd/kubelet/app/server.go (PreInitRuntimeService, getCgroupDriverFromC
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from kubeletsim.model.errors import CRIError, StartupError
@@ -17,6 +18,7 @@ CRI_API_VERSION = "0.1.0"
 """What Version must answer; not the version of the protocol's package, which is v1."""
 CGROUP_DRIVER_ROUNDS = 3
 CGROUP_DRIVER_PAUSE_SECONDS = 2.0
+RUNTIME_CONFIG_REQUIRED_SINCE = "1.37.0"
 
 
 class StartingRuntime(Protocol):
@@ -32,10 +34,13 @@ class StartingRuntime(Protocol):
         """Ask for its cgroup driver."""
 
 
-async def discover_cgroup_driver(runtime: StartingRuntime, *, configured: CgroupDriver) -> CgroupDriver:
+async def discover_cgroup_driver(
+    runtime: StartingRuntime, *, configured: CgroupDriver, note_lost_support: Callable[[str], None]
+) -> CgroupDriver:
     """Ask for the cgroup driver three times, whatever the first answers; the last round counts, as upstream.
 
-    A runtime that does not know the call, or answers without a Linux part, leaves the configured driver in force.
+    A runtime that does not know the call, or answers without a Linux part, leaves the configured driver in force. The
+    former is `note_lost_support`ed with the version of the kubelet that is going to insist.
 
     Raises:
         StartupError: the last round failed.
@@ -49,6 +54,7 @@ async def discover_cgroup_driver(runtime: StartingRuntime, *, configured: Cgroup
                 log.warning(
                     "CRI RuntimeConfig is not implemented; cgroupDriver %s of the configuration", configured.value
                 )
+                note_lost_support(RUNTIME_CONFIG_REQUIRED_SINCE)
                 driver, failure = configured, None
                 continue
             failure = error

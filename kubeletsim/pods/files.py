@@ -73,6 +73,11 @@ def pod_dirs(root_dir: Path) -> list[PodUID]:
     return sorted(PodUID(entry.name) for entry in base.iterdir() if entry.is_dir()) if base.is_dir() else []
 
 
+def has_volumes(root_dir: Path, uid: PodUID) -> bool:
+    """Tell whether a pod has left volumes behind."""
+    return any((root_dir / "pods" / uid / "volumes").glob("*/*"))
+
+
 def remove_pod_dir(root_dir: Path, uid: PodUID) -> None:
     """Remove a pod's directory with everything in it. What cannot be removed is logged and tried again next time."""
     try:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.pod import is_static, pod_uid
 from kubeletsim.model.runtime import PodUID, RuntimePod
-from kubeletsim.pods.files import pod_dirs, remove_pod_dir
+from kubeletsim.pods.files import has_volumes, pod_dirs, remove_pod_dir
 from kubeletsim.pods.lifecycle import RUNTIME_POD_GRACE_SECONDS, WorkerState
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.status_manager import StatusManager
@@ -43,8 +43,8 @@ class Housekeeper:
         list_running_pods: reads the runtime.
         root_dir: where the pods' directories are.
         collect_backoff: forgets backoff of what has not failed for long.
-        registry: gets kubelet_desired_pods, _active_pods, _working_pods, _orphaned_runtime_pods_total and
-            _restarted_pods_total.
+        registry: gets kubelet_desired_pods, _active_pods, _working_pods, _orphaned_runtime_pods_total,
+            _restarted_pods_total and _orphan_pod_cleaned_volumes.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Housekeeper:
         except OSError as error:
             log.warning("Failed cleaning up orphaned pod directories: %s", error)
             return
+        self._metrics.cleaned_volumes.set(sum(has_volumes(self._root_dir, uid) for uid in orphans))
         for uid in orphans:
             await asyncio.to_thread(remove_pod_dir, self._root_dir, uid)  # a volume may hold a great many files
 
@@ -128,6 +129,10 @@ class _Metrics:
         self._active = gauge("active_pods", "The number of pods the kubelet considers active.", "static")
         self._working = gauge(
             "working_pods", "Number of pods the kubelet is actually running.", "lifecycle", "config", "static"
+        )
+        self.cleaned_volumes = gauge(
+            "orphan_pod_cleaned_volumes",
+            "The total number of orphaned Pods whose volumes were cleaned in the last periodic sweep.",
         )
         self.orphaned = Counter(
             "kubelet_orphaned_runtime_pods_total",

@@ -43,35 +43,44 @@ class Runtime:
         return answer
 
 
-async def test_the_cgroup_driver_is_asked_for_three_times_even_if_the_first_answers() -> None:
+@pytest.fixture
+def lost() -> list[str]:
+    """The kubelet versions that are going to insist on what the runtime lacks."""
+    return []
+
+
+async def test_the_cgroup_driver_is_asked_for_three_times_even_if_the_first_answers(lost: list[str]) -> None:
     runtime = Runtime(drivers=[SYSTEMD, SYSTEMD, SYSTEMD])
 
-    assert await discover_cgroup_driver(runtime, configured=CGROUPFS) is SYSTEMD
+    assert await discover_cgroup_driver(runtime, configured=CGROUPFS, note_lost_support=lost.append) is SYSTEMD
     assert runtime.calls == ["RuntimeConfig"] * 3
 
 
 @pytest.mark.parametrize("answer", [None, CRIError("unknown method", code="Unimplemented")], ids=["empty", "unknown"])
-async def test_a_runtime_that_does_not_say_leaves_the_configured_driver(answer: CRIError | None) -> None:
+async def test_a_runtime_that_does_not_say_leaves_the_configured_driver(
+    answer: CRIError | None, lost: list[str]
+) -> None:
     runtime = Runtime(drivers=[answer] * 3)
 
-    assert await discover_cgroup_driver(runtime, configured=SYSTEMD) is SYSTEMD
+    assert await discover_cgroup_driver(runtime, configured=SYSTEMD, note_lost_support=lost.append) is SYSTEMD
+    assert set(lost) == ({"1.37.0"} if answer else set())
 
 
 @pytest.mark.looptime
-async def test_the_last_round_counts_and_each_failure_costs_two_seconds() -> None:
+async def test_the_last_round_counts_and_each_failure_costs_two_seconds(lost: list[str]) -> None:
     runtime = Runtime(drivers=[RuntimeUnavailable("down"), RuntimeUnavailable("down"), SYSTEMD])
     clock = LoopClock()
 
-    assert await discover_cgroup_driver(runtime, configured=CGROUPFS) is SYSTEMD
+    assert await discover_cgroup_driver(runtime, configured=CGROUPFS, note_lost_support=lost.append) is SYSTEMD
     assert clock.monotonic() == 4
 
 
 @pytest.mark.looptime
-async def test_a_failing_last_round_ends_the_start() -> None:
+async def test_a_failing_last_round_ends_the_start(lost: list[str]) -> None:
     runtime = Runtime(drivers=[SYSTEMD, SYSTEMD, RuntimeUnavailable("down")])
 
     with pytest.raises(StartupError, match="cgroup driver: down"):
-        await discover_cgroup_driver(runtime, configured=CGROUPFS)
+        await discover_cgroup_driver(runtime, configured=CGROUPFS, note_lost_support=lost.append)
 
 
 async def test_a_runtime_of_another_api_version_ends_the_start() -> None:

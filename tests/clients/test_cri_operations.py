@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from kubeletsim.clients.cri import CRIClient
 from kubeletsim.clients.cri.operations import DURATION_BUCKETS_SECONDS, Operations
 from kubeletsim.model.errors import CRIError
-from kubeletsim.model.runtime import ContainerID
+from kubeletsim.model.requests import SandboxConfig
+from kubeletsim.model.runtime import ContainerID, PodUID
 from kubeletsim.pb import cri_pb2 as pb
 from tests.fakes.cri_server import Failure, FakeCRI
 
@@ -87,3 +88,18 @@ async def test_durations_fall_into_upstreams_buckets() -> None:
     }
     assert list(samples.values()).count(0) == 6  # 0.005 … 0.48828125
     assert samples["+Inf"] == 1
+
+
+async def test_runs_of_sandboxes_are_timed_by_runtime_handler(
+    client: CRIClient, fake: FakeCRI, registry: CollectorRegistry
+) -> None:
+    config = SandboxConfig(name="web", namespace="default", uid=PodUID("u"))
+    fake.answers["RunPodSandbox"] = pb.RunPodSandboxResponse(pod_sandbox_id="s")
+    await client.run_pod_sandbox(config, runtime_handler="gvisor")
+    fake.answers["RunPodSandbox"] = Failure(grpc.StatusCode.UNKNOWN, "no network")
+    with pytest.raises(CRIError):
+        await client.run_pod_sandbox(config, runtime_handler="gvisor")
+
+    handler = {"runtime_handler": "gvisor"}
+    assert registry.get_sample_value("kubelet_run_podsandbox_duration_seconds_count", handler) == 2
+    assert registry.get_sample_value("kubelet_run_podsandbox_errors_total", handler) == 1

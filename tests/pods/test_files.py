@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kubeletsim.model.runtime import PodUID
-from kubeletsim.pods.files import link_log, make_files, next_restart_count, pod_dirs, remove_pod_dir
+from kubeletsim.pods.files import has_volumes, link_log, make_files, next_restart_count, pod_dirs, remove_pod_dir
 from kubeletsim.pods.requests import HostPathPlan, PlannedDirectory, PlannedFile, PlannedSubPath
 
 
@@ -113,6 +113,9 @@ def test_pod_directories_are_found_and_removed_with_their_content(tmp_path: Path
     (tmp_path / "pods" / "file").touch()
 
     assert pod_dirs(tmp_path) == ["a", "b"]
+    assert not has_volumes(tmp_path, PodUID("a"))
+    (tmp_path / "pods" / "a" / "volumes" / "plugin" / "data").mkdir(parents=True)
+    assert has_volumes(tmp_path, PodUID("a"))
     remove_pod_dir(tmp_path, PodUID("a"))
     remove_pod_dir(tmp_path, PodUID("never there"))
 

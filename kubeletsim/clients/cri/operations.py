@@ -59,8 +59,12 @@ OPERATION_TYPES = {
 DURATION_BUCKETS_SECONDS = tuple(0.005 * 2.5**n for n in range(14))
 
 
+DEFAULT_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""The Go client's, which the Python client's differ from."""
+
+
 class Operations:
-    """The three metrics, on the registry of one node."""
+    """The three metrics of every operation, and the two of sandboxes, on the registry of one node."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["operation_type"]
@@ -81,6 +85,20 @@ class Operations:
             registry=registry,
         )
 
+        self._sandbox_duration = Histogram(
+            "kubelet_run_podsandbox_duration_seconds",
+            "How long running pod sandboxes took, by runtime handler.",
+            ["runtime_handler"],
+            buckets=DEFAULT_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._sandbox_errors = Counter(
+            "kubelet_run_podsandbox_errors",
+            "Pod sandboxes that could not be run, by runtime handler.",
+            ["runtime_handler"],
+            registry=registry,
+        )
+
     @contextmanager
     def observe(self, rpc: str) -> Iterator[None]:
         """Count and time what happens in the block as one operation; an exception is an error of it."""
@@ -96,6 +114,17 @@ class Operations:
         finally:
             self._total.labels(operation).inc()
             self._duration.labels(operation).observe(clock() - begun)
+
+    @contextmanager
+    def observe_sandbox(self, runtime_handler: str) -> Iterator[None]:
+        """Time the run of a sandbox; an exception is an error of it."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            with self._sandbox_errors.labels(runtime_handler).count_exceptions():
+                yield
+        finally:
+            self._sandbox_duration.labels(runtime_handler).observe(clock() - begun)
 
     def failed(self, rpc: str) -> None:
         """Count an error of that RPC."""

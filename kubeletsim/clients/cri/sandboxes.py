@@ -1,6 +1,7 @@
 """This module is the RPCs about pod sandboxes."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 
 from kubeletsim.clients.cri.calls import Calls
@@ -20,13 +21,17 @@ class SandboxCalls:
 
     async def run_pod_sandbox(self, config: SandboxConfig, *, runtime_handler: str = "") -> SandboxID:
         """Create and start a sandbox; its deadline is twice the usual one, since networks are slow to set up."""
-        return await self._calls.one(
-            "RunPodSandbox",
-            self._calls.runtime.RunPodSandbox,
-            pb.RunPodSandboxRequest(config=requests.sandbox_config(config), runtime_handler=runtime_handler),
-            lambda answer: SandboxID(required_text(answer.pod_sandbox_id, rpc="RunPodSandbox", field="pod_sandbox_id")),
-            within=2 * self._calls.timeout_seconds,
-        )
+        operations = self._calls.operations
+        with operations.observe_sandbox(runtime_handler) if operations else nullcontext():
+            return await self._calls.one(
+                "RunPodSandbox",
+                self._calls.runtime.RunPodSandbox,
+                pb.RunPodSandboxRequest(config=requests.sandbox_config(config), runtime_handler=runtime_handler),
+                lambda answer: SandboxID(
+                    required_text(answer.pod_sandbox_id, rpc="RunPodSandbox", field="pod_sandbox_id")
+                ),
+                within=2 * self._calls.timeout_seconds,
+            )
 
     async def stop_pod_sandbox(self, sandbox_id: SandboxID) -> None:
         """Stop what still runs in a sandbox and release its network; done already is success."""

@@ -11,6 +11,8 @@ import logging
 from collections import Counter as Tally
 from collections.abc import Collection, Sequence
 
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.runtime import Image
 from kubeletsim.pods.images.record_files import PullRecordFiles
@@ -20,6 +22,10 @@ from kubeletsim.pods.requests import RequestError, repository
 
 log = logging.getLogger(__name__)
 
+POLICY_ALLOWS, RECORD_ALLOWS = "credentialPolicyAllowed", "credentialRecordFound"
+MUST_AUTHENTICATE, CHECK_FAILED = "mustAuthenticate", "error"
+"""What a check comes to; the metric's label."""
+
 
 class ImageAccess:
     """Keeps the records and answers by them.
@@ -28,13 +34,25 @@ class ImageAccess:
         files: where they are.
         verification: when they count.
         clock: dates them.
+        registry: gets kubelet_imagemanager_ondisk_pullintents, _ondisk_pulledrecords and _image_mustpull_checks_total.
     """
 
-    def __init__(self, files: PullRecordFiles, *, verification: Verification, clock: Clock) -> None:
+    def __init__(
+        self, files: PullRecordFiles, *, verification: Verification, clock: Clock, registry: CollectorRegistry
+    ) -> None:
         self._files = files
         self._verification = verification
         self._clock = clock
         self._pulling: Tally[str] = Tally()
+        self._checks = Counter(
+            "kubelet_imagemanager_image_mustpull_checks",
+            "How often it was checked whether a pod may use an image that is there, by result.",
+            ["result"],
+            registry=registry,
+        )
+        for name, count in (("pullintents", files.count_intents), ("pulledrecords", files.count_pulled)):
+            text = f"Number of {name} stored on disk."
+            Gauge(f"kubelet_imagemanager_ondisk_{name}", text, registry=registry).set_function(count)
 
     def unfinished(self) -> list[str]:
         """Return the images whose pulls an earlier run of the kubelet has begun and not ended."""
@@ -54,16 +72,21 @@ class ImageAccess:
 
     def must_pull(self, image: str, image_ref: str) -> bool:
         """Tell whether a pod has to pull an image, named as the pod does, although the node has it as `image_ref`."""
+        result = self._check(image, image_ref)
+        self._checks.labels(result).inc()
+        return result in (MUST_AUTHENTICATE, CHECK_FAILED)
+
+    def _check(self, image: str, image_ref: str) -> str:
         try:
             record = self._files.pulled(image_ref)
             ours = record is not None or self._pulling[image] > 0 or self._files.has_intent(image)
         except (OSError, RecordError) as error:
             log.error("Unable to access cache records about image pulls: %s", error)  # noqa: TRY400
-            return True
+            return CHECK_FAILED
         if not self._verification.is_required(image, pulled_by_kubelet=ours):
-            return False
+            return POLICY_ALLOWS
         known = record.credentials.get(repository(image)) if record is not None else None
-        return known is None or not known.node_pods_accessible
+        return RECORD_ALLOWS if known is not None and known.node_pods_accessible else MUST_AUTHENTICATE
 
     def begin(self, image: str) -> None:
         """Note that a pull begins.

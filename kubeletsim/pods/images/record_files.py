@@ -56,6 +56,14 @@ class PullRecordFiles:
         """Return the images whose pulls have begun; files that say something else are logged and left."""
         return list(_records(self._pulling, decode_intent))
 
+    def count_intents(self) -> int:
+        """Return how many intents there are, none where nobody can tell."""
+        return _count(self._pulling)
+
+    def count_pulled(self) -> int:
+        """Return how many records of pulled images there are, none where nobody can tell."""
+        return _count(self._pulled)
+
     def write_pulled(self, record: PulledRecord) -> None:
         """Write a record, in place of the one there may be."""
         _write(self._pulled / _file_name(record.image_ref), encode_pulled(record))
@@ -79,10 +87,24 @@ def _file_name(image: str) -> str:
     return PREFIX + hashlib.sha256(image.encode()).hexdigest()
 
 
+def _paths(directory: Path) -> list[Path]:
+    """Return the files of a directory that are records, whole ones."""
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if path.name.startswith(PREFIX) and not path.name.endswith(UNFINISHED) and path.is_file()
+    )
+
+
+def _count(directory: Path) -> int:
+    try:
+        return len(_paths(directory))
+    except OSError:
+        return 0
+
+
 def _records(directory: Path, decode: Callable[[bytes], T]) -> Iterator[T]:
-    for path in sorted(directory.iterdir()):
-        if not path.name.startswith(PREFIX) or path.name.endswith(UNFINISHED) or not path.is_file():
-            continue
+    for path in _paths(directory):
         try:
             yield decode(path.read_bytes())
         except (OSError, RecordError) as error:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import LoopClock
 from kubeletsim.model.runtime import Image, ImageID
@@ -23,7 +24,7 @@ def files(tmp_path: Path) -> PullRecordFiles:
 
 @pytest.fixture
 async def access(files: PullRecordFiles) -> ImageAccess:
-    return ImageAccess(files, verification=Verification(), clock=LoopClock())
+    return ImageAccess(files, verification=Verification(), clock=LoopClock(), registry=CollectorRegistry())
 
 
 async def test_what_was_pulled_is_everybodys_also_for_the_next_kubelet(
@@ -32,7 +33,9 @@ async def test_what_was_pulled_is_everybodys_also_for_the_next_kubelet(
     access.begin("busybox")
     access.pulled("busybox", "sha256:1")
 
-    after_restart = ImageAccess(files, verification=Verification("AlwaysVerify"), clock=LoopClock())
+    after_restart = ImageAccess(
+        files, verification=Verification("AlwaysVerify"), clock=LoopClock(), registry=CollectorRegistry()
+    )
     assert not after_restart.must_pull("busybox:latest", "sha256:1")
     assert after_restart.must_pull("other/busybox", "sha256:1")
 
@@ -99,3 +102,21 @@ async def test_records_of_images_that_are_gone_are_forgotten_unless_they_are_new
     access.prune({"there"}, until=10)
 
     assert {record.image_ref for record in files.all_pulled()} == {"there", "new"}
+
+
+async def test_checks_and_records_are_counted(files: PullRecordFiles) -> None:
+    registry = CollectorRegistry()
+    access = ImageAccess(files, verification=Verification(), clock=LoopClock(), registry=registry)
+
+    access.must_pull("busybox", "sha256:1")
+    access.begin("busybox")
+    access.must_pull("busybox", "sha256:1")
+    assert registry.get_sample_value("kubelet_imagemanager_ondisk_pullintents") == 1
+    access.pulled("busybox", "sha256:1")
+    access.must_pull("busybox", "sha256:1")
+
+    name = "kubelet_imagemanager_image_mustpull_checks_total"
+    for result in ("credentialPolicyAllowed", "mustAuthenticate", "credentialRecordFound"):
+        assert registry.get_sample_value(name, {"result": result}) == 1
+    assert registry.get_sample_value("kubelet_imagemanager_ondisk_pullintents") == 0
+    assert registry.get_sample_value("kubelet_imagemanager_ondisk_pulledrecords") == 1

@@ -283,7 +283,9 @@ async def test_the_size_is_missing_when_the_runtime_does_not_say_but_the_pull_co
 
 def accessible(tmp_path: Path, policy: str) -> ImageAccess:
     """Return records in a directory of their own."""
-    return ImageAccess(PullRecordFiles(tmp_path), verification=Verification(policy), clock=LoopClock())
+    return ImageAccess(
+        PullRecordFiles(tmp_path), verification=Verification(policy), clock=LoopClock(), registry=CollectorRegistry()
+    )
 
 
 async def test_a_preloaded_image_is_everybodys_by_default(tmp_path: Path) -> None:
