@@ -7,8 +7,7 @@ internal/eventq.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 
 from opentelemetry import trace
 
@@ -32,15 +31,12 @@ _TYPES = {
 }
 
 
-_Containers = Callable[[], Sequence[Container]]
-
-
 class _Occurrence:
     """An event with the state of its pod at that time, from records that never change; a message once it is read."""
 
     __slots__ = ("_containers", "_event", "_message", "at", "lost_by")
 
-    def __init__(self, event: Event, containers: _Containers, *, at: int, lost_by: str | None) -> None:
+    def __init__(self, event: Event, containers: list[Container] | None, *, at: int, lost_by: str | None) -> None:
         self._event = event
         self._containers = containers
         self._message: pb.ContainerEventResponse | None = None
@@ -48,15 +44,17 @@ class _Occurrence:
         self.lost_by = lost_by
         """The rule because of which nobody hears of it."""
 
-    def message(self) -> pb.ContainerEventResponse:
-        """Return what subscribers are told."""
+    def message(self, world: World) -> pb.ContainerEventResponse:
+        """Return what subscribers are told; of a huge pod with its state in the world as it is now."""
         if self._message is None:
+            sandbox = self._event.sandbox
+            containers = world.containers_of(sandbox.id) if self._containers is None else self._containers
             self._message = pb.ContainerEventResponse(
                 container_id=self._event.container_id,
                 container_event_type=_TYPES[self._event.type],
                 created_at=self.at,
-                pod_sandbox_status=sandbox_status(self._event.sandbox),
-                containers_statuses=[container_status(one) for one in self._containers()],
+                pod_sandbox_status=sandbox_status(sandbox),
+                containers_statuses=[container_status(one) for one in containers],
             )
         return self._message
 
@@ -105,16 +103,13 @@ class Events:
     def subscribe(self) -> "Subscription":
         """Return the stream of every event from this moment on, and of those that nobody has heard."""
         self._forget_the_old()
-        subscription = Subscription(self._queues, self._waiting)
+        subscription = Subscription(self._world, self._queues, self._waiting)
         self._waiting.clear()
         return subscription
 
-    def _state_of(self, sandbox_id: str) -> _Containers:
-        """Return what tells the containers of a pod: as they are now, or of a huge pod as they are when it is asked."""
-        if self._world.count_of(sandbox_id) > _LARGEST_POD:
-            return partial(self._world.containers_of, sandbox_id)
-        containers = self._world.containers_of(sandbox_id)
-        return lambda: containers
+    def _state_of(self, sandbox_id: str) -> list[Container] | None:
+        """Return the containers of a pod as they are now; None for a huge one."""
+        return None if self._world.count_of(sandbox_id) > _LARGEST_POD else self._world.containers_of(sandbox_id)
 
     def _forget_the_old(self) -> None:
         limit = self._now() - int(WAITING_SECONDS * 1e9)
@@ -125,7 +120,8 @@ class Events:
 class Subscription:
     """One subscriber's stream of events; closed by whoever asked for it."""
 
-    def __init__(self, queues: set[_Queue], waiting: deque[_Occurrence]) -> None:
+    def __init__(self, world: World, queues: set[_Queue], waiting: deque[_Occurrence]) -> None:
+        self._world = world
         self._queues = queues
         self._queue: _Queue = asyncio.Queue()
         for occurrence in list(waiting)[1 - MAX_WAITING_EVENTS :]:  # these alone do not make it lag
@@ -146,7 +142,7 @@ class Subscription:
             if self._queue.qsize() >= MAX_WAITING_EVENTS:
                 raise Refusal(Reason.EVENTS_LAGGED, events=MAX_WAITING_EVENTS)
             if occurrence.lost_by is None:
-                return occurrence.message()
+                return occurrence.message(self._world)
             occurrence.note_loss()
 
     def close(self) -> None:

@@ -45,3 +45,43 @@ async def test_a_closed_subscription_hears_no_more() -> None:
     assert (await anext(other)).container_id == "s"
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(stream), 0)
+
+
+class Clockwork:
+    """A time that a test sets."""
+
+    seconds = 0.0
+
+    def __call__(self) -> int:
+        return int(self.seconds * 1e9)
+
+
+async def test_events_wait_five_minutes_for_the_first_subscriber() -> None:
+    now = Clockwork()
+    events = Events(World(), now)
+    for now.seconds in (0, 100, 400):
+        events.publish(EVENT)
+
+    first, second = events.subscribe(), events.subscribe()
+
+    assert [(await anext(first)).created_at for _ in range(2)] == [100_000_000_000, 400_000_000_000]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(second), 0)
+
+
+async def test_what_waited_does_not_cut_the_first_subscriber_off() -> None:
+    events = Events(World(), lambda: 42)
+    for _ in range(MAX_WAITING_EVENTS + 10):
+        events.publish(EVENT)
+
+    assert (await anext(events.subscribe())).container_id == "s"
+
+
+async def test_a_lost_event_is_passed_over() -> None:
+    events = Events(World(), lambda: 42)
+    events.loses = lambda event: "rule" if event.type is EventType.STARTED else None
+    stream = events.subscribe()
+    events.publish(EVENT)
+    events.publish(Event(type=EventType.STOPPED, container_id="s", sandbox=SANDBOX))
+
+    assert (await anext(stream)).container_event_type == pb.CONTAINER_STOPPED_EVENT
