@@ -131,8 +131,9 @@ class Performer:
                 case Attempt(body, otherwise):
                     try:
                         await self._play(body, scene, call, parent)
-                    except Refusal:
-                        await self._play(otherwise, scene, call, parent)
+                    except Refusal as refusal:
+                        if not (isinstance(refusal, Injected) and refusal.keep):
+                            await self._play(otherwise, scene, call, parent)
                         raise
                 case Beside():
                     await self._play_beside(node, scene, call, parent)

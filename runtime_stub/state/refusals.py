@@ -77,8 +77,8 @@ class Refusal(Exception):  # a refusal is an answer of the simulated runtime, no
 
 
 def lookup_refusal(reason: Reason, *, id_: str, cause: str) -> Refusal:
-    """Return the refusal of a failed lookup: NOT_FOUND for a missing id, UNKNOWN for an unusable one."""
-    return Refusal(reason, code="NOT_FOUND" if cause == NOT_FOUND else "UNKNOWN", id=id_, cause=cause)
+    """Return the refusal of a failed lookup: NOT_FOUND for a missing id, the table's code for an unusable one."""
+    return Refusal(reason, code="NOT_FOUND" if cause == NOT_FOUND else None, id=id_, cause=cause)
 
 
 NOT_FOUND = "not found"

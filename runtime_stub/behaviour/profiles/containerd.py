@@ -8,7 +8,20 @@ that containerd does in less than a tenth of a millisecond have no entry: the st
 from collections.abc import Mapping
 
 from runtime_stub.behaviour.latency import Latency
-from runtime_stub.behaviour.plan import Attributes, Beside, Do, Each, Fact, Mark, Note, Plan, Plans, Spend, When
+from runtime_stub.behaviour.plan import (
+    Attempt,
+    Attributes,
+    Beside,
+    Do,
+    Each,
+    Fact,
+    Mark,
+    Note,
+    Plan,
+    Plans,
+    Spend,
+    When,
+)
 from runtime_stub.behaviour.profiles.containerd_spans import (
     CONTAINER,
     LAYER,
@@ -146,20 +159,24 @@ _REMOVE: Plan = (
     Mark("container removed", CONTAINER, "container.remove.duration"),
 )
 
+_MAKE_SANDBOX: Plan = (
+    When("pod network", (Mark("setup pod network"), _UPDATE_SANDBOX, _NETWORK, _UPDATE_SANDBOX)),
+    Each("sandbox image", _PULL),
+    Spend("sandbox.prepare"),
+    new_container("sandbox.container"),
+    new_task("sandbox.shim", "sandbox.task_create", "sandbox.task_connect", shim=(("namespace", NAMESPACE),)),
+    start_task("sandbox.task_start"),
+    _UPDATE_SANDBOX,
+    Do("commit"),
+)
+
 PLANS: Plans = {
     "RunPodSandbox": (
         log("RunPodSandbox for {metadata}"),
         inner(
             "cri.sandbox.run",
             store("sandbox", "Create", "store.sandbox_create", SANDBOX_TIMES),
-            When("pod network", (Mark("setup pod network"), _UPDATE_SANDBOX, _NETWORK, _UPDATE_SANDBOX)),
-            Each("sandbox image", _PULL),
-            Spend("sandbox.prepare"),
-            new_container("sandbox.container"),
-            new_task("sandbox.shim", "sandbox.task_create", "sandbox.task_connect", shim=(("namespace", NAMESPACE),)),
-            start_task("sandbox.task_start"),
-            _UPDATE_SANDBOX,
-            Do("commit"),
+            Attempt(_MAKE_SANDBOX, (store("sandbox", "Delete", "store.sandbox_delete"),)),
             attributes=(*SANDBOX, ("sandbox.name", Fact("name"))),
         ),
         Spend("sandbox.answer"),

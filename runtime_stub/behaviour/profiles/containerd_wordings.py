@@ -1,7 +1,7 @@
 """This module is containerd 2.4's wording of errors, as its CRI plugin's sources and the recordings have it.
 
-UNKNOWN is what containerd answers for every error without a class of its own. A lookup's code depends on what went
-wrong: its refusal brings it along, and the code here is a fallback.
+UNKNOWN is what containerd answers for every error without a class of its own. A lookup that finds nothing brings
+NOT_FOUND along; the code here is that of an id that cannot be looked up, being empty or short for several.
 """
 
 from collections.abc import Mapping
@@ -39,16 +39,16 @@ WORDINGS: Mapping[Reason, Wording] = {
         "UNKNOWN",
         "unable to get OCI runtime for sandbox {id:q}: no runtime for {handler:q} is configured",
     ),
-    Reason.SANDBOX_NOT_FOUND: ("NOT_FOUND", "an error occurred when try to find sandbox: {cause}"),
-    Reason.SANDBOX_OF_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find sandbox id {id:q}: {cause}"),
+    Reason.SANDBOX_NOT_FOUND: ("UNKNOWN", "an error occurred when try to find sandbox: {cause}"),
+    Reason.SANDBOX_OF_CONTAINER_NOT_FOUND: ("UNKNOWN", "failed to find sandbox id {id:q}: {cause}"),
     Reason.SANDBOX_NOT_RUNNING: ("UNKNOWN", "sandbox container {id:q} is not running"),
-    Reason.CONTAINER_NOT_FOUND: ("NOT_FOUND", _FIND_CONTAINER),
+    Reason.CONTAINER_NOT_FOUND: ("UNKNOWN", _FIND_CONTAINER),
     Reason.EXEC_CONTAINER_NOT_FOUND: (
-        "NOT_FOUND",
+        "UNKNOWN",
         "failed to exec in container: failed to find container {id:q} in store: {cause}",
     ),
-    Reason.STATS_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find container: {cause}"),
-    Reason.STATS_SANDBOX_NOT_FOUND: ("NOT_FOUND", "an error occurred when trying to find sandbox {id}: {cause}"),
+    Reason.STATS_CONTAINER_NOT_FOUND: ("UNKNOWN", "failed to find container: {cause}"),
+    Reason.STATS_SANDBOX_NOT_FOUND: ("UNKNOWN", "an error occurred when trying to find sandbox {id}: {cause}"),
     Reason.GROUP_WITHOUT_USER: (
         "UNKNOWN",
         (
@@ -66,15 +66,15 @@ WORDINGS: Mapping[Reason, Wording] = {
         "DEADLINE_EXCEEDED",
         "failed to exec in container: timeout {timeout} exceeded: context deadline exceeded",
     ),
-    Reason.EXEC_URL_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find container {id:q} in store: {cause}"),
-    Reason.ATTACH_CONTAINER_NOT_FOUND: ("NOT_FOUND", "failed to find container in store: {cause}"),
+    Reason.EXEC_URL_CONTAINER_NOT_FOUND: ("UNKNOWN", "failed to find container {id:q} in store: {cause}"),
+    Reason.ATTACH_CONTAINER_NOT_FOUND: ("UNKNOWN", "failed to find container in store: {cause}"),
     Reason.STREAM_NOT_RUNNING: ("UNKNOWN", "container is in {state} state"),
     Reason.STREAMS_INVALID: (
         "INVALID_ARGUMENT",
         "failed to prepare {verb} endpoint: rpc error: code = InvalidArgument desc = {cause}",
     ),
     Reason.TOO_MANY_STREAMS: ("RESOURCE_EXHAUSTED", "maximum number of in flight requests exceeded"),
-    Reason.FORWARD_SANDBOX_NOT_FOUND: ("NOT_FOUND", "failed to find sandbox {id:q}: {cause}"),
+    Reason.FORWARD_SANDBOX_NOT_FOUND: ("UNKNOWN", "failed to find sandbox {id:q}: {cause}"),
     Reason.FORWARD_NOT_READY: ("UNKNOWN", "sandbox container is not running"),
     Reason.FORWARD_NOT_RUNNING: ("UNKNOWN", _FORWARD + "sandbox container {id:q} is not running"),
     Reason.PORT_REFUSED: (

@@ -1,8 +1,10 @@
-"""This module is a runtime without an inner life: containerd's times and texts, SERVER spans and nothing below."""
+"""This module is a runtime without an inner life: containerd's times, SERVER spans and nothing below,
+errors that name the field.
+"""
 
 from runtime_stub.behaviour.plan import without_spans
 from runtime_stub.behaviour.profiles.containerd import LATENCIES, PLANS
-from runtime_stub.behaviour.profiles.containerd_wordings import WORDINGS
+from runtime_stub.behaviour.profiles.plain_wordings import WORDINGS
 from runtime_stub.behaviour.profiles.profile import Profile
 
 PLAIN = Profile(
