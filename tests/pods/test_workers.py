@@ -76,14 +76,26 @@ class FakeSync:
         return [what for _, what in self.calls]
 
 
+class NotedQueue(WorkQueue):
+    """A work queue that remembers every delay it was given."""
+
+    def __init__(self, *, clock: LoopClock) -> None:
+        super().__init__(clock=clock)
+        self.delays: dict[PodUID, list[float]] = {}
+
+    def enqueue(self, uid: PodUID, *, delay_seconds: float) -> None:
+        self.delays.setdefault(uid, []).append(delay_seconds)
+        super().enqueue(uid, delay_seconds=delay_seconds)
+
+
 class Bench:
     """Workers on a fake sync and a real cache that is made newer each second."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, seed: str = "0") -> None:
         self.clock = LoopClock()
         self.sync = FakeSync()
         self.cache = PodCache(self.clock)
-        self.queue = WorkQueue(clock=self.clock)
+        self.queue = NotedQueue(clock=self.clock)
         self.events: list[Event] = []
         self.relists: list[PodUID] = []
         self.registry = CollectorRegistry()
@@ -94,7 +106,7 @@ class Bench:
             sync_frequency_seconds=60,
             request_relist=self.relists.append,
             clock=self.clock,
-            seed="0",
+            seed=seed,
             record=self.events.append,
             registry=self.registry,
         )
@@ -491,3 +503,25 @@ async def test_a_worker_tells_its_story(bench: Bench) -> None:
         for name in names
     ]
     assert counts == [1, 1, 1]
+
+
+async def delays(*pods: Pod, seed: str = "0") -> dict[PodUID, list[float]]:
+    """Return after how many seconds each pod was due again, for three syncs."""
+    bench = Bench(seed=seed)
+    tasks = [asyncio.create_task(bench.workers.run()), asyncio.create_task(bench.relist())]
+    for _ in range(3):
+        for pod in pods:
+            bench.workers.update_pod(SYNC, pod=pod)
+        await asyncio.sleep(2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return bench.queue.delays
+
+
+async def test_a_pods_jitter_is_the_same_in_each_run_whatever_other_pods_there_are() -> None:
+    one, two = another("one", "1", source="api"), another("two", "2", source="api")
+    alone, together, elsewhere = await delays(one), await delays(two, one), await delays(one, seed="1")
+
+    assert alone[PodUID("1")] == together[PodUID("1")]
+    assert len({*alone[PodUID("1")], *together[PodUID("2")], *elsewhere[PodUID("1")]}) == 9
