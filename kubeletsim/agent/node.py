@@ -34,7 +34,7 @@ from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.model.errors import StartupError
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler
-from kubeletsim.pods.requests import NodeFacts
+from kubeletsim.pods.requests import NodeFacts, resolv_conf_warning
 from kubeletsim.server.app import KubeletServer
 from kubeletsim.server.endpoints import NodeView
 from kubeletsim.server.settings import server_settings
@@ -153,6 +153,9 @@ class Node:
         self._is_graceful = pods.shutdown.is_graceful
         async with self._server(base, pods) as server:
             base.record(Event(regarding=base.reference, reason="Starting", message="Starting kubelet."))
+            if (warning := resolv_conf_warning(base.config.resolvConf, node=base.facts)) is not None:
+                reason = "CheckLimitsForResolvConf"
+                base.record(Event(regarding=base.reference, type="Warning", reason=reason, message=warning))
             await _run_until_shut_down(
                 {
                     "server": server.run,

@@ -26,6 +26,7 @@ from kubeletsim.model.errors import ConfigError, StartupError
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler
 from kubeletsim.pb import cri_pb2
+from kubeletsim.pods.images import PullRecordFiles
 from tests.fakes.cri_server import Failure, FakeCRI, serving, socket_directory
 from tests.lab import free_port
 
@@ -133,6 +134,34 @@ async def test_a_node_asks_its_runtime_what_a_kubelet_asks_first(directory: Path
     first = ["Version", "ImageFsInfo", *["RuntimeConfig"] * 3, "Version", "UpdateRuntimeConfig", "Status"]
     assert fake.calls[: len(first)] == first
     assert fake.last("UpdateRuntimeConfig").request.runtime_config.network_config.pod_cidr == "10.1.0.0/24"
+
+
+async def test_a_pull_that_the_last_run_did_not_finish_is_settled_before_anything_else(directory: Path):
+    name = "docker.io/library/busybox:1"
+    records = PullRecordFiles(directory / "root")
+    records.make()
+    records.write_intent(name)
+    image = cri_pb2.Image(id="sha256:1", repo_tags=[name], size=1)
+    fake = runtime(ListImages=cri_pb2.ListImagesResponse(images=[image]))
+
+    async with serving(fake, directory / "cri.sock"), living(effective(directory)):
+        pass
+
+    assert fake.calls[5:8] == ["Version", "ListImages", "Status"]
+    assert records.intents() == []
+    assert [(record.image_ref, record.credentials) for record in records.all_pulled()] == [("sha256:1", {})]
+
+
+async def test_a_resolver_file_with_too_many_domains_is_told(directory: Path):
+    (directory / "resolv.conf").write_text(f"search {' '.join(f'd{number}' for number in range(33))}\n")
+    given = effective(directory, resolvConf=str(directory / "resolv.conf"))
+
+    async with serving(runtime(), directory / "cri.sock"), living(given):
+        pass
+
+    events = [json.loads(line) for line in (directory / "root" / "events.jsonl").read_text().splitlines()]
+    (event,) = [event for event in events if event["reason"] == "CheckLimitsForResolvConf"]
+    assert event["message"].endswith("contains search line consisting of more than 32 domains!")
 
 
 async def test_a_node_without_a_pod_cidr_gives_the_runtime_none(directory: Path):

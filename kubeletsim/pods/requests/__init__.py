@@ -11,7 +11,7 @@ from kubeletsim.pods.requests.files import (
     plan_pod_files,
 )
 from kubeletsim.pods.requests.images import image_spec, repository, with_default_tag
-from kubeletsim.pods.requests.names import dns_warnings
+from kubeletsim.pods.requests.names import dns_warnings, resolv_conf_warning
 from kubeletsim.pods.requests.node import (
     NodeFacts,
     RequestError,
@@ -45,6 +45,7 @@ __all__ = [
     "pod_dir",
     "pod_log_dir",
     "repository",
+    "resolv_conf_warning",
     "sandbox_config",
     "with_default_tag",
 ]

@@ -16,6 +16,8 @@ MAX_FQDN = 64
 MAX_SERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARS = 2048
+CLUSTER_SEARCHES = 3
+"""How many search domains a cluster's own name puts in front."""
 CLUSTER_OPTIONS = ("ndots:5",)
 LOCALHOST_DNS = DNSConfig(servers=("127.0.0.1",), searches=(".",))
 """What a pod gets with dnsPolicy Default on a node whose `resolvConf` is empty."""
@@ -91,6 +93,21 @@ def dns_warnings(pod: Pod, *, node: NodeFacts) -> list[tuple[str, str]]:
         )
         warnings.append(("DNSConfigForming", text))
     return warnings
+
+
+def resolv_conf_warning(path: str, *, node: NodeFacts) -> str | None:
+    """Return what is too much in the host's resolver file for a pod to inherit; None if nothing is.
+
+    Upstream: CheckLimitsForResolvConf; the event's reason has the same name.
+    """
+    searches = node.resolv_conf.searches if node.resolv_conf is not None else ()
+    room = MAX_SEARCHES - (CLUSTER_SEARCHES if node.cluster_domain else 0)
+    if len(searches) > room:
+        return f"Resolv.conf file '{path}' contains search line consisting of more than {room} domains!"
+    if len(" ".join(searches)) > MAX_SEARCH_CHARS:
+        too_long = f"which length is more than allowed {MAX_SEARCH_CHARS} chars!"
+        return f"Resolv.conf file '{path}' contains search line {too_long}"
+    return None
 
 
 def _domain(pod: Pod, *, node: NodeFacts) -> str:

@@ -12,7 +12,7 @@ from kubeletsim.model.requests import (
     SELinuxOption,
 )
 from kubeletsim.model.runtime import CgroupDriver
-from kubeletsim.pods.requests import NodeFacts, RequestError, sandbox_config
+from kubeletsim.pods.requests import NodeFacts, RequestError, resolv_conf_warning, sandbox_config
 from kubeletsim.pods.requests.names import dns_warnings
 from tests.fakes.pods import UID, container, make_pod
 
@@ -249,3 +249,22 @@ def test_a_pod_with_its_own_users_gets_the_range_it_was_given():
     assert linux is not None
     assert linux.security_context.namespace_options.userns_uids == (mapping,)
     assert linux.security_context.namespace_options.userns_gids == (mapping,)
+
+
+@pytest.mark.parametrize(
+    ("searches", "domain", "told"),
+    [
+        (["a"] * 32, "", None),
+        (["a"] * 33, "", "Resolv.conf file '/r' contains search line consisting of more than 32 domains!"),
+        (["a"] * 30, "cluster.local", "Resolv.conf file '/r' contains search line consisting of more than 29 domains!"),
+        (
+            ["a" * 250] * 9,
+            "",
+            "Resolv.conf file '/r' contains search line which length is more than allowed 2048 chars!",
+        ),
+    ],
+)
+def test_a_hosts_resolver_file_may_hold_too_much_for_a_pod(searches, domain, told):
+    node = NodeFacts(name="n", resolv_conf=DNSConfig(searches=tuple(searches)), cluster_domain=domain)
+
+    assert resolv_conf_warning("/r", node=node) == told
