@@ -3,12 +3,15 @@
 Everything heavy is imported where it is needed, so that --help stays quick.
 """
 
+import functools
+import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -33,10 +36,53 @@ Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table or j
 QueryWords = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[QUERY]...", help="Such as: service:kubelet root:syncPod k8s.pod.name=web* 'duration>200ms' error"
+        metavar="QUERY", help="Such as: service:kubelet root:syncPod k8s.pod.name=web* 'duration>200ms' error"
     ),
 ]
 DEFAULT_DATABASE = Path("traces.db")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterOptions:
+    """What options say that a query could say as well."""
+
+    service: Annotated[str | None, typer.Option(help="A service that took part.")] = None
+    root_name: Annotated[str | None, typer.Option(help="The root span's name; * and ? match as in a shell.")] = None
+    operation: Annotated[str | None, typer.Option(help="Any span's name (of --service, if given); * and ? match.")] = (
+        None
+    )
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value that a span or its resource has; * and ? match. May be repeated."),
+    ] = None
+    error: Annotated[bool, typer.Option("--error", help="Only traces with a failed span.")] = False
+    min_duration: Annotated[str | None, typer.Option(help="At least this long, e.g. 200ms.")] = None
+    since: Annotated[str | None, typer.Option(help="Begun at most this long ago, e.g. 10m.")] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the newest.")] = None
+
+
+def with_filter_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that `FilterOptions` lists, and have it called with one as its `options`."""
+    wanted = [one for one in fields(FilterOptions) if one.name not in without]
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            options = FilterOptions(**{one.name: given.pop(one.name) for one in wanted})
+            command(options=options, **given)
+
+        # Typer reads signature and annotations.
+        own = [one for one in inspect.signature(command).parameters.values() if one.name != "options"]
+        hints = get_type_hints(FilterOptions, include_extras=True)
+        added = [
+            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+            for one in wanted
+        ]
+        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in (*own, *added)}
+        return run
+
+    return decorated
 
 
 def console(*, table: bool = False) -> "Console":
@@ -89,40 +135,29 @@ def is_query(word: str) -> bool:
 
 def query_of(words: Sequence[str] | None) -> "TraceFilter":
     """Read the positional words as one query."""
-    return filter_of(words, None, None, None, None, False, None, None, None)
+    return filter_of(words, FilterOptions())
 
 
 def filter_of(
-    words: Sequence[str] | None,
-    service: str | None,
-    root_name: str | None,
-    operation: str | None,
-    attributes: Sequence[str] | None,
-    error: bool,
-    min_duration: str | None,
-    since: str | None,
-    limit: int | None,
-    *,
-    default_limit: int | None = None,
+    words: Sequence[str] | None, options: FilterOptions, *, default_limit: int | None = None
 ) -> "TraceFilter":
     """Make a filter of the query and the options; options win, and every fault is found before any is reported."""
     import time
-    from dataclasses import replace
 
     faults: list[Fault] = []
     now_ns = time.time_ns()
     wanted = _query(" ".join(words or ()), now_ns, faults)
-    since_ns = _duration_ns("--since", since, faults)
+    since_ns = _duration_ns("--since", options.since, faults)
     wanted = replace(
         wanted,
-        service=wanted.service if service is None else service,
-        root_name=wanted.root_name if root_name is None else root_name,
-        operation=wanted.operation if operation is None else operation,
-        attributes=[*wanted.attributes, *_attributes(attributes or [], faults)],
-        error=wanted.error or error,
-        min_duration_ns=_duration_ns("--min-duration", min_duration, faults) or wanted.min_duration_ns,
+        service=wanted.service if options.service is None else options.service,
+        root_name=wanted.root_name if options.root_name is None else options.root_name,
+        operation=wanted.operation if options.operation is None else options.operation,
+        attributes=[*wanted.attributes, *_attributes(options.attribute or [], faults)],
+        error=wanted.error or options.error,
+        min_duration_ns=_duration_ns("--min-duration", options.min_duration, faults) or wanted.min_duration_ns,
         since_ns=max(1, now_ns - since_ns) if since_ns else wanted.since_ns,
-        limit=limit or wanted.limit or default_limit,
+        limit=options.limit or wanted.limit or default_limit,
     )
     if faults:
         raise ConfigError(faults)

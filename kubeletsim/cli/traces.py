@@ -12,6 +12,7 @@ from kubeletsim.cli import trace_analysis
 from kubeletsim.cli.trace_query import (
     DEFAULT_DATABASE,
     Database,
+    FilterOptions,
     Output,
     OutputFormat,
     QueryWords,
@@ -21,6 +22,7 @@ from kubeletsim.cli.trace_query import (
     opened,
     print_json,
     trace_id_of,
+    with_filter_options,
 )
 from kubeletsim.model.errors import ConfigError, Fault
 
@@ -37,9 +39,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("stats")(trace_analysis.stats)
-app.command("diff")(trace_analysis.diff)
-app.command("tail")(trace_analysis.tail)
 
 
 class ExportFormat(StrEnum):
@@ -50,20 +49,6 @@ class ExportFormat(StrEnum):
     CHROME = "chrome"
     ZIPKIN = "zipkin"
 
-
-Service = Annotated[str | None, typer.Option("--service", help="A service that took part.")]
-RootName = Annotated[str | None, typer.Option("--root-name", help="The root span's name; * and ? match as in a shell.")]
-Operation = Annotated[
-    str | None, typer.Option("--operation", help="Any span's name (of --service, if given); * and ? match.")
-]
-AttributeOptions = Annotated[
-    list[str] | None,
-    typer.Option("--attribute", help="key=value that a span or its resource has; * and ? match. May be repeated."),
-]
-Error = Annotated[bool, typer.Option("--error", help="Only traces with a failed span.")]
-MinDuration = Annotated[str | None, typer.Option("--min-duration", help="At least this long, e.g. 200ms.")]
-Since = Annotated[str | None, typer.Option("--since", help="Begun at most this long ago, e.g. 10m.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many, the newest.")]
 
 PageAddress = Annotated[str, typer.Option("--ui", help="Where to serve the web page; `off` (collect) for none.")]
 DEFAULT_PAGE = "127.0.0.1:16686"
@@ -120,23 +105,15 @@ def show_page(db: Database = DEFAULT_DATABASE, ui: PageAddress = DEFAULT_PAGE) -
 
 
 @app.command("ls")
+@with_filter_options()
 def list_traces(
+    options: FilterOptions,
     query: QueryWords = None,
     db: Database = DEFAULT_DATABASE,
-    service: Service = None,
-    root_name: RootName = None,
-    operation: Operation = None,
-    attribute: AttributeOptions = None,
-    error: Error = False,
-    min_duration: MinDuration = None,
-    since: Since = None,
-    limit: Limit = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """List traces, the newest first; 20 of them unless a limit says otherwise."""
-    wanted = filter_of(
-        query, service, root_name, operation, attribute, error, min_duration, since, limit, default_limit=20
-    )
+    wanted = filter_of(query, options, default_limit=20)
     with opened(db) as store:
         traces = list(store.traces(wanted))
     if output is OutputFormat.JSON:
@@ -152,11 +129,13 @@ def list_traces(
 
 
 @app.command()
+@with_filter_options(without=["limit"])
 def show(
+    options: FilterOptions,
     trace: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TRACE] [QUERY]...",
+            metavar="TRACE QUERY",
             help="A trace id, the beginning of one, or `latest`; then a query that narrows `latest` down.",
         ),
     ] = None,
@@ -164,18 +143,11 @@ def show(
     attributes: Annotated[bool, typer.Option("-a", "--attributes", help="Write attributes beneath spans.")] = False,
     events: Annotated[bool, typer.Option("-e", "--events", help="Write events and links beneath spans.")] = False,
     fold: Annotated[bool, typer.Option(help="Tell runs of like siblings as one line.")] = True,
-    service: Service = None,
-    root_name: RootName = None,
-    operation: Operation = None,
-    attribute: AttributeOptions = None,
-    error: Error = False,
-    min_duration: MinDuration = None,
-    since: Since = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Draw a trace as a tree, with self times and the critical path."""
     which, words = _trace_and_query(trace or [])
-    wanted = filter_of(words, service, root_name, operation, attribute, error, min_duration, since, 1)
+    wanted = filter_of(words, options)
     with opened(db) as store:
         trace_id = trace_id_of(store, which, wanted)
         spans = store.spans(trace_id)
@@ -189,26 +161,25 @@ def show(
     console().print(trace_tree(spans, attributes=attributes, events=events, fold=fold))
 
 
+app.command("tail")(trace_analysis.tail)
+app.command("stats")(trace_analysis.stats)
+app.command("diff")(trace_analysis.diff)
+
+
 @app.command()
+@with_filter_options()
 def export(
+    options: FilterOptions,
     query: QueryWords = None,
     db: Database = DEFAULT_DATABASE,
     output_format: Annotated[
         ExportFormat, typer.Option("--format", help="otlp-json, jaeger, chrome (Perfetto, speedscope) or zipkin.")
     ] = ExportFormat.OTLP_JSON,
-    service: Service = None,
-    root_name: RootName = None,
-    operation: Operation = None,
-    attribute: AttributeOptions = None,
-    error: Error = False,
-    min_duration: MinDuration = None,
-    since: Since = None,
-    limit: Limit = None,
 ) -> None:
     """Write traces to stdout, the oldest first; OTLP JSON has one trace a line."""
     from kubeletsim.traces import export as exports
 
-    wanted = filter_of(query, service, root_name, operation, attribute, error, min_duration, since, limit)
+    wanted = filter_of(query, options)
     with opened(db) as store:
         for line in exports.exported(store, wanted, exports.ExportFormat(output_format.value)):
             print(line)
@@ -217,7 +188,7 @@ def export(
 @app.command("import")
 def import_traces(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="OTLP JSON or Jaeger JSON; `-`, and none, is stdin.")
+        list[str] | None, typer.Argument(metavar="FILE", help="OTLP JSON or Jaeger JSON; `-`, and none, is stdin.")
     ] = None,
     db: Database = DEFAULT_DATABASE,
 ) -> None:

@@ -5,8 +5,11 @@ Values come from spans, so they are data: made visible, never read as markup.
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,16 +21,20 @@ from kubeletsim.traces.store import TraceSummary
 
 _ERROR = "bold red"
 _SHORT_ID_DIGITS, _DURATION_WIDTH = 16, 9
+_BOUNDLESS = 10_000
+_NAMES = ("ROOT", "OPERATION")
 _MARKS = {Change.SAME: " ", Change.ADDED: "+", Change.MISSING: "-", Change.MOVED: "↕"}
 _STYLES = {Change.SAME: "", Change.ADDED: "green", Change.MISSING: "red", Change.MOVED: "magenta"}
 
 
 def trace_table(traces: Iterable[TraceSummary], *, timezone: dt.tzinfo | None = None) -> RenderableType:
     """Draw a list of traces; times in the given time zone, or in the local one."""
-    table = _table(("TRACE ID", "STARTED", "ROOT", "SERVICES"), ("SPANS", "ERRORS", "DURATION"))
-    for trace in traces:
-        table.add_row(*_cells(trace, timezone))
-    return table
+    return _Fitting(
+        left=("TRACE ID", "STARTED", "ROOT", "SERVICES"),
+        right=("SPANS", "ERRORS", "DURATION"),
+        rows=[_cells(trace, timezone) for trace in traces],
+        dispensable=("SERVICES", "STARTED", "ERRORS", "SPANS"),
+    )
 
 
 def trace_line(trace: TraceSummary, *, timezone: dt.tzinfo | None = None) -> Text:
@@ -39,7 +46,7 @@ def trace_line(trace: TraceSummary, *, timezone: dt.tzinfo | None = None) -> Tex
 
 
 def _cells(trace: TraceSummary, timezone: dt.tzinfo | None) -> Sequence[Text]:
-    root = Text(visible(trace.root_name), style="red" if trace.errors else "")
+    root = _name(trace.root_name, style="red" if trace.errors else "")
     return (
         Text(trace.trace_id[:_SHORT_ID_DIGITS]),
         Text(format_time(trace.start_ns, timezone)),
@@ -53,17 +60,22 @@ def _cells(trace: TraceSummary, timezone: dt.tzinfo | None) -> Sequence[Text]:
 
 def statistics_table(operations: Iterable[OperationStatistics]) -> RenderableType:
     """Draw the statistics of operations, in the order given."""
-    table = _table(("SERVICE", "OPERATION"), ("COUNT", "RATE", "ERRORS", "P50", "P90", "P99", "SELF"))
-    for one in operations:
-        table.add_row(
-            Text(visible(one.service)),
-            Text(visible(one.name), style="red" if one.errors else ""),
-            str(one.count),
-            f"{one.rate_per_second:.2f}/s",
-            Text(str(one.errors), style=_ERROR if one.errors else "dim"),
-            *(format_duration(value) for value in (one.p50_ns, one.p90_ns, one.p99_ns, one.self_ns)),
-        )
-    return table
+    return _Fitting(
+        left=("SERVICE", "OPERATION"),
+        right=("COUNT", "RATE", "ERRORS", "P50", "P90", "P99", "SELF"),
+        rows=[
+            (
+                Text(visible(one.service)),
+                _name(one.name, style="red" if one.errors else ""),
+                str(one.count),
+                f"{one.rate_per_second:.2f}/s",
+                Text(str(one.errors), style=_ERROR if one.errors else "dim"),
+                *(format_duration(value) for value in (one.p50_ns, one.p90_ns, one.p99_ns, one.self_ns)),
+            )
+            for one in operations
+        ],
+        dispensable=("RATE", "P90", "SERVICE", "ERRORS", "P99"),
+    )
 
 
 def diff_table(diff: TraceDiff, *, everything: bool = False) -> RenderableType:
@@ -102,10 +114,39 @@ def _numbers(one: OperationStatistics | None) -> tuple[str, str, str]:
     return (str(one.count), format_duration(one.p50_ns), format_duration(one.p99_ns)) if one else ("", "", "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """A table that goes without some columns, in this order, where there is no room for all."""
+
+    left: Sequence[str]
+    right: Sequence[str]
+    rows: Sequence[Sequence[Text | str]]
+    dispensable: Sequence[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for some in range(len(self.dispensable) + 1):
+            table = self._without(self.dispensable[:some])
+            if Measurement.get(console, options.update(width=_BOUNDLESS), table).maximum <= options.max_width:
+                break
+        yield table
+
+    def _without(self, titles: Sequence[str]) -> Table:
+        table = _table(*([one for one in side if one not in titles] for side in (self.left, self.right)))
+        kept = [one not in titles for one in (*self.left, *self.right)]
+        for row in self.rows:
+            table.add_row(*compress(row, kept))
+        return table
+
+
+def _name(text: str, *, style: str = "") -> Text:
+    """Return a name that is cut short before numbers are."""
+    return Text(visible(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
 def _table(left: Sequence[str], right: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in left:
-        table.add_column(title, no_wrap=True)
+        table.add_column(title, no_wrap=title not in _NAMES)
     for title in right:
         table.add_column(title, justify="right", no_wrap=True)
     return table

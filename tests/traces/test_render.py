@@ -161,6 +161,19 @@ def test_a_list_has_a_line_a_trace() -> None:
     ]
 
 
+def test_a_narrow_list_goes_without_columns_and_cuts_names_but_no_numbers() -> None:
+    name = "runtime.v1.RuntimeService/RunPodSandbox"
+    traces = [TraceSummary(TRACE_ID, name, "kubelet", START_NS, START_NS + 174 * MS, 34, 0, ["containerd", "kubelet"])]
+
+    def lines(width: int) -> list[str]:
+        picture = drawn(trace_table(traces, timezone=dt.UTC), width=width)
+        return [" ".join(line.split()) for line in picture.splitlines()]
+
+    assert lines(110)[0] == "TRACE ID STARTED ROOT SPANS ERRORS DURATION"
+    assert lines(80)[0] == "TRACE ID ROOT SPANS DURATION"
+    assert lines(50) == ["TRACE ID ROOT DURATION", "abababababababab runtime.v1.RuntimeSer… 174.0 ms"]
+
+
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
     [
