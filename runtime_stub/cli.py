@@ -83,6 +83,8 @@ def _check(settings: Settings) -> None:
 def _serve(settings: Settings, flags: argparse.Namespace) -> int:
     import asyncio
 
+    import uvloop
+
     from kubeletsim.base import logs
     from kubeletsim.base.self_signed import PairError
     from kubeletsim.base.telemetry import TelemetrySettingsError
@@ -94,7 +96,8 @@ def _serve(settings: Settings, flags: argparse.Namespace) -> int:
     logs.configure(verbosity=flags.verbosity)
     reload = Reload(Path(flags.config), lambda: settings_of(flags), settings) if flags.config else None
     try:
-        asyncio.run(run(settings, environ=os.environ, reload=reload))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings, environ=os.environ, reload=reload))
     except (ListenError, JournalError, PairError) as error:
         print(f"runtime-stub: {error}", file=sys.stderr)
         return 1

@@ -43,7 +43,7 @@ class SocketLink:
     def __init__(self, request: web.BaseRequest, idleness: Idleness) -> None:
         transport, former = request.transport, request.protocol
         self._reader = asyncio.StreamReader(limit=READ_BYTES)
-        if transport is None or not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        if transport is None or transport.is_closing():
             self._reader.feed_eof()
             self._writer = None
             return

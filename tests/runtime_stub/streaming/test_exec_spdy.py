@@ -5,11 +5,14 @@ import json
 from typing import Any
 
 import pytest
+import uvloop
 
 from kubeletsim.pb import cri_pb2 as pb
+from runtime_stub.settings import Settings
 from runtime_stub.streaming import remote_spdy, spdy
 from tests.fakes.spdy_client import SpdyClient, spdy_client
-from tests.runtime_stub.streaming.conftest import Pod
+from tests.runtime_stub.conftest import connected
+from tests.runtime_stub.streaming.conftest import Pod, make_pod
 
 V4 = "v4.channel.k8s.io"
 
@@ -36,6 +39,19 @@ async def test_a_command_writes_and_tells_its_exit_code(pod: Pod) -> None:
         assert all(remote.ended(id_) for id_ in streams.values())
         assert isinstance(remote.frames[-1], spdy.GoAway)
         assert {one.stream_id for one in remote.frames if isinstance(one, spdy.SynReply)} == set(streams.values())
+
+
+def test_a_connection_is_taken_over_on_the_event_loop_that_the_program_runs_on(settings: Settings) -> None:
+    async def scenario() -> bytes:
+        async with connected(settings) as client:
+            pod = await make_pod(client)
+            async with spdy_client(await pod.exec_url("echo", "out"), V4) as remote:
+                streams = await open_all(remote, "stdout", "stderr")
+                await remote.to_the_end()
+                return remote.data(streams["stdout"])
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(scenario()) == b"out\n"
 
 
 async def test_errors_have_a_stream_of_their_own(pod: Pod) -> None:
