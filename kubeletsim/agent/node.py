@@ -33,7 +33,8 @@ from kubeletsim.clients.endpoint import Endpoint, parse_endpoint
 from kubeletsim.config.kubelet_flags import KubeletFlags
 from kubeletsim.model.errors import StartupError
 from kubeletsim.model.events import Event, ObjectReference
-from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler
+from kubeletsim.model.pressure import NodePressure
+from kubeletsim.model.runtime import CgroupDriver, RuntimeStatus
 from kubeletsim.pods.requests import NodeFacts, resolv_conf_warning
 from kubeletsim.server.app import KubeletServer
 from kubeletsim.server.endpoints import NodeView
@@ -106,15 +107,14 @@ class Node:
             await images.settle(runtime)
             if self._config.podCIDR:
                 await runtime.update_runtime_config(pod_cidr=self._config.podCIDR)
-            status = await startup.learn_features(runtime)
-            handler = status.default_handler if status is not None else RuntimeHandler(name="")
+            status = await startup.learn_features(runtime) or RuntimeStatus(conditions=())
             recorder = self._recorder()
             await self._live(
                 Foundation(
                     config=self._config,
                     flags=self._flags,
                     gates=self._gates,
-                    facts=self._facts(driver, handler),
+                    facts=self._facts(driver, status),
                     runtime=runtime,
                     runtime_name=version.runtime_name,
                     telemetry=telemetry,
@@ -149,7 +149,8 @@ class Node:
         state = RuntimeState(base.runtime, clock=base.clock, rng=base.rng, health_checks=watching.health_checks)
         logs = build_logs(base)
         remover = ContainerRemover(base.runtime, logs=logs)
-        pods = PodParts.build(base, watching=watching, state=state, remove_container=remover.remove)
+        pressure = NodePressure()
+        pods = PodParts.build(base, watching=watching, state=state, remove_container=remover.remove, pressure=pressure)
         self._is_graceful = pods.shutdown.is_graceful
         async with self._server(base, pods) as server:
             base.record(Event(regarding=base.reference, reason="Starting", message="Starting kubelet."))
@@ -162,7 +163,7 @@ class Node:
                     "telemetry": base.telemetry.run,
                     "events": recorder.run,
                     "shutdown": lambda: self._wait_for_shutdown(pods),
-                    **build_upkeep(base, logs=logs, remover=remover, state=state, pods=pods),
+                    **build_upkeep(base, logs=logs, remover=remover, state=state, pods=pods, pressure=pressure),
                     **pods.runs(),
                 }
             )
@@ -223,7 +224,7 @@ class Node:
     def _note_lost_support(self, version: str) -> None:
         self._losing_support.labels(version).set(1)
 
-    def _facts(self, driver: CgroupDriver, handler: RuntimeHandler) -> NodeFacts:
+    def _facts(self, driver: CgroupDriver, status: RuntimeStatus) -> NodeFacts:
         name_metric = Gauge(
             "kubelet_node_name", "The node's name. The count is always 1.", ["node"], registry=self.registry
         )
@@ -233,7 +234,7 @@ class Node:
         Gauge("kubelet_cgroup_version", "cgroup version on the hosts.", registry=self.registry).set(
             2 if host.cgroup_v2 else 1
         )
-        return node_facts(self._config, self._flags, host=host, name=self.name, ips=ips, driver=driver, handler=handler)
+        return node_facts(self._config, self._flags, host=host, name=self.name, ips=ips, driver=driver, status=status)
 
 
 def node_facts(
@@ -244,9 +245,10 @@ def node_facts(
     name: str,
     ips: tuple[str, ...],
     driver: CgroupDriver,
-    handler: RuntimeHandler,
+    status: RuntimeStatus,
 ) -> NodeFacts:
     """Put together what pods' requests need to know of this node."""
+    handler = status.default_handler
     return NodeFacts(
         name=name,
         host_ips=ips,
@@ -272,6 +274,7 @@ def node_facts(
         selinux_enabled=host.selinux,
         recursive_read_only_mounts=handler.recursive_read_only_mounts,
         user_namespaces=handler.user_namespaces,
+        supplemental_groups_policy=status.supplemental_groups_policy,
         extra_masked_paths=host.thermal_paths,
     )
 

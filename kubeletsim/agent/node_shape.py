@@ -30,7 +30,12 @@ def node_shape(config: "KubeletConfiguration", flags: KubeletFlags, *, facts: No
         "kubernetes.io/arch": GO_ARCHITECTURES.get(machine, machine),
         **flags.node_labels,
     }
-    return NodeShape(name=facts.name, labels=labels, allocatable=allocatable(config, capacity(config, facts)))
+    return NodeShape(
+        name=facts.name,
+        labels=labels,
+        allocatable=allocatable(config, capacity(config, facts)),
+        supplemental_groups_policy=facts.supplemental_groups_policy,
+    )
 
 
 def capacity(config: "KubeletConfiguration", facts: NodeFacts) -> dict[str, int]:

@@ -15,6 +15,7 @@ from kubeletsim.agent.node_shape import node_shape
 from kubeletsim.agent.runtime_parts import RemoveContainer, RuntimeParts
 from kubeletsim.agent.source_parts import Source, build_sources
 from kubeletsim.agent.watching import Watching
+from kubeletsim.model.pressure import NodePressure
 from kubeletsim.pods import sync
 from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
@@ -50,7 +51,13 @@ class PodParts:
 
     @classmethod
     def build(
-        cls, base: Foundation, *, watching: Watching, state: RuntimeState, remove_container: RemoveContainer
+        cls,
+        base: Foundation,
+        *,
+        watching: Watching,
+        state: RuntimeState,
+        remove_container: RemoveContainer,
+        pressure: NodePressure,
     ) -> Self:
         """Build everything between the manifests and the runtime.
 
@@ -59,6 +66,7 @@ class PodParts:
             watching: the PLEG.
             state: why the runtime cannot be used now, if so.
             remove_container: removes a dead container with its logs.
+            pressure: what the node is short of.
         """
         config, sources = build_sources(base)
         pods, statuses, queue = PodManager(), StatusManager(), WorkQueue(clock=base.clock)
@@ -69,7 +77,9 @@ class PodParts:
             remove_container, max_per_pod_container=base.flags.maximum_dead_containers_per_container
         )
         shutdown = _build_shutdown(base, workers=workers, statuses=statuses)
-        admitter = _build_admitter(base, pods=pods, workers=workers, statuses=statuses, shutdown=shutdown)
+        admitter = _build_admitter(
+            base, pods=pods, workers=workers, statuses=statuses, shutdown=shutdown, pressure=pressure
+        )
         sync_loop = SyncLoop(
             config=config,
             pleg_events=watching.pleg.events,
@@ -185,7 +195,13 @@ def _build_housekeeper(
 
 
 def _build_admitter(
-    base: Foundation, *, pods: PodManager, workers: PodWorkers, statuses: StatusManager, shutdown: NodeShutdown
+    base: Foundation,
+    *,
+    pods: PodManager,
+    workers: PodWorkers,
+    statuses: StatusManager,
+    shutdown: NodeShutdown,
+    pressure: NodePressure,
 ) -> PodAdmitter:
     return PodAdmitter(
         base.runtime,
@@ -194,6 +210,7 @@ def _build_admitter(
         pods=pods,
         workers=workers,
         statuses=statuses,
+        pressure=pressure,
         refusals=[shutdown.refusal],
         clock=base.clock,
         record=base.record,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.pod_parts import PodParts
+from kubeletsim.model.pressure import NodePressure
 from kubeletsim.model.quantity import Quantity
 from kubeletsim.upkeep import container_sweeper, image_sweeper
 from kubeletsim.upkeep.container_logs import ContainerLogs
@@ -26,7 +27,13 @@ def build_logs(base: Foundation) -> ContainerLogs:
 
 
 def build_upkeep(
-    base: Foundation, *, logs: ContainerLogs, remover: ContainerRemover, state: RuntimeState, pods: PodParts
+    base: Foundation,
+    *,
+    logs: ContainerLogs,
+    remover: ContainerRemover,
+    state: RuntimeState,
+    pods: PodParts,
+    pressure: NodePressure,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Return the upkeep loops, by name."""
     containers = _container_sweeper(base, logs=logs, remover=remover, pods=pods)
@@ -36,7 +43,9 @@ def build_upkeep(
         "container-gc": containers.run,
         "image-gc": images.run,
         "log-rotation": _log_rotation(base, state).run,
-        "eviction-manager": _eviction_manager(base, state=state, pods=pods, containers=containers, images=images).run,
+        "eviction-manager": _eviction_manager(
+            base, state=state, pods=pods, pressure=pressure, containers=containers, images=images
+        ).run,
     }
 
 
@@ -86,7 +95,13 @@ def _image_sweeper(base: Foundation) -> ImageSweeper:
 
 
 def _eviction_manager(
-    base: Foundation, *, state: RuntimeState, pods: PodParts, containers: ContainerSweeper, images: ImageSweeper
+    base: Foundation,
+    *,
+    state: RuntimeState,
+    pods: PodParts,
+    pressure: NodePressure,
+    containers: ContainerSweeper,
+    images: ImageSweeper,
 ) -> EvictionManager:
     config = base.config
     stats = EvictionStats(base.runtime.uncounted, clock=base.clock)
@@ -103,6 +118,7 @@ def _eviction_manager(
             transition_seconds=config.evictionPressureTransitionPeriod.seconds,
             longest_grace_seconds=config.evictionMaxPodGracePeriod,
         ),
+        pressure=pressure,
         reclaims=[containers.delete_unused, images.delete_unused],
         active_pods=pods.admitter.active_pods,
         evict=pods.evict,

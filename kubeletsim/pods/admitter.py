@@ -1,8 +1,9 @@
 """Lets pods in, or turns them away: carries out what `pods/admission` decides.
 
-The order is upstream's: what the pod asks of the kernel, the node's capacity and labels, and last whether the node is
-about to go. For the second the kubelet wants its Node object, which costs a standalone kubelet one Version; a rejected
-pod costs no other call. It stays in the list of pods with its status and never gets a worker.
+The order is upstream's: whether the node is short of something, what the pod asks of the kernel, the node's capacity
+and labels, and last whether the node is about to go. For the third the kubelet wants its Node object, which costs a
+standalone kubelet one Version; a rejected pod costs no other call. It stays in the list of pods with its status and
+never gets a worker.
 
 Upstream: canAdmitPod and rejectPod in pkg/kubelet/kubelet.go, pkg/kubelet/allocation/allocation_manager.go.
 """
@@ -16,7 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.pod import describe, pod_uid
-from kubeletsim.pods.admission import Admission, NodeShape, Rejection, check_sysctls, decide
+from kubeletsim.model.pressure import NodePressure
+from kubeletsim.pods.admission import Admission, NodeShape, Rejection, check_pressure, check_sysctls, decide
 from kubeletsim.pods.disruption import disrupted
 from kubeletsim.pods.failures import PodNotKilledInTime
 from kubeletsim.pods.node_object import VersionService, look_at_node
@@ -45,6 +47,7 @@ class PodAdmitter:
         pods: the wanted pods; those that are rejected are marked there.
         workers: who has ended already, and who ends those that have to make room.
         statuses: where a rejected pod's status goes.
+        pressure: what the node is short of.
         refusals: what else may keep pods out, asked last: a node that shuts down.
         record: takes a rejection's reason, Preempting and Evicted.
         registry: gets kubelet_admission_rejections_total and kubelet_preemptions.
@@ -59,6 +62,7 @@ class PodAdmitter:
         pods: PodManager,
         workers: PodWorkers,
         statuses: StatusManager,
+        pressure: NodePressure,
         refusals: Sequence[Refusal] = (),
         clock: Clock,
         record: EventRecorder,
@@ -70,6 +74,7 @@ class PodAdmitter:
         self._pods = pods
         self._workers = workers
         self._statuses = statuses
+        self._pressure = pressure
         self._refusals = refusals
         self._clock = clock
         self._record = record
@@ -113,6 +118,8 @@ class PodAdmitter:
         await self._end(pod, Kill(grace_seconds=grace_seconds, evict=True, status_fn=status_fn))
 
     async def _decide(self, pod: Pod) -> Admission:
+        if (rejection := check_pressure(pod, self._pressure.conditions)) is not None:
+            return Admission(rejection)
         if (rejection := check_sysctls(pod, allowed_unsafe=self._allowed_unsafe_sysctls)) is not None:
             return Admission(rejection)
         await look_at_node(self._cri)

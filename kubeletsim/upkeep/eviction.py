@@ -20,13 +20,10 @@ from kubeletsim.config.schema.eviction import (
     parse_minimum_reclaim,
     parse_threshold,
 )
-from kubeletsim.model.pod import is_critical, pod_amounts, pod_uid, spec
+from kubeletsim.model.pod import init_containers, is_critical, pod_amounts, pod_uid, regular_containers, spec
+from kubeletsim.model.pressure import DISK_PRESSURE, MEMORY_PRESSURE, PID_PRESSURE
 from kubeletsim.model.quantity import Quantity, QuantityFormat
 from kubeletsim.model.runtime import PodUID
-
-MEMORY_PRESSURE = "MemoryPressure"
-DISK_PRESSURE = "DiskPressure"
-PID_PRESSURE = "PIDPressure"
 
 RESOURCE_OF_SIGNAL: Mapping[str, str] = MappingProxyType(
     {
@@ -46,6 +43,9 @@ CONDITION_OF_RESOURCE: Mapping[str, str] = MappingProxyType(
 )
 HARD_GRACE_SECONDS = 1
 """What pods get to stop when a hard threshold is met."""
+
+Usage = Mapping[PodUID, Mapping[str, int]]
+"""What pods' containers use of a resource, by name, in bytes or counts; a pod that is not there was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def assess(
     )
 
 
-def rank_for_eviction(pods: Iterable[Pod], *, resource: str, usage: Mapping[PodUID, int]) -> list[Pod]:
+def rank_for_eviction(pods: Iterable[Pod], *, resource: str, usage: Usage) -> list[Pod]:
     """Return the pods that may be evicted, the first to go first.
 
     Those whose usage is unknown go first, then those that use more than they asked for; among these the less important,
@@ -156,11 +156,12 @@ def rank_for_eviction(pods: Iterable[Pod], *, resource: str, usage: Mapping[PodU
     Args:
         pods: the node's active pods.
         resource: of which there is too little.
-        usage: what each uses of it; bytes or counts.
+        usage: what each uses of it.
     """
 
     def order(pod: Pod) -> tuple[int, int, int]:
-        used = usage.get(pod_uid(pod))
+        containers = usage.get(pod_uid(pod))
+        used = sum(containers.values()) if containers is not None else None
         priority = spec(pod).priority or 0
         if resource == "pids":
             return 0, priority, -(used or 0)
@@ -180,13 +181,24 @@ def pod_grace_seconds(pod: Pod, threshold: EvictionThreshold, *, longest_seconds
     return longest_seconds if own is None else min(own, longest_seconds)
 
 
-def eviction_message(threshold: EvictionThreshold, observed: Observed) -> str:
-    """Return the evicted pod's message."""
+def eviction_message(threshold: EvictionThreshold, observed: Observed, *, pod: Pod, usage: Usage) -> str:
+    """Return the evicted pod's message: what was short, and which of its containers used more than they asked for."""
     limit = Quantity.of(_amount(threshold.limit, observed.capacity), format=QuantityFormat.BINARY_SI)
-    return (
-        f"The node was low on resource: {threshold.resource}. "
-        f"Threshold quantity: {limit}, available: {_readable(threshold, observed.available)}. "
-    )
+    available = _readable(threshold, observed.available)
+    lines = [
+        f"The node was low on resource: {threshold.resource}. ",
+        f"Threshold quantity: {limit}, available: {available}. ",
+    ]
+    for container in (*init_containers(pod), *regular_containers(pod)):
+        used = usage.get(pod_uid(pod), {}).get(container.name)
+        requests = (container.resources.requests if container.resources is not None else None) or {}
+        asked = Quantity.parse(str(requests.get(threshold.resource, "0")))
+        if used is not None and used > asked.value():
+            lines.append(
+                f"Container {container.name} was using {Quantity.of(used, format=QuantityFormat.BINARY_SI)}, "
+                f"request is {asked}, has larger consumption of {threshold.resource}. "
+            )
+    return "".join(lines)
 
 
 def _is_met(threshold: EvictionThreshold, observed: Mapping[str, Observed], *, reclaim: bool = False) -> bool:

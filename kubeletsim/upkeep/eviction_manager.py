@@ -4,7 +4,9 @@ For a short disk it first has unused containers and images removed, and looks ag
 memory and process ids at once, one pod is evicted a turn. Static pods are critical and never evicted, so that a node
 that has no others gets as far as the garbage and the event `EvictionThresholdMet`.
 
-Upstream: pkg/kubelet/eviction/eviction_manager.go. What pods use is not measured: all rank alike in that.
+What the node is under decides about new pods as well: see pods/admission/pressure. Upstream:
+pkg/kubelet/eviction/eviction_manager.go. Limits on pods' local storage are not enforced: they cost critical pods
+nothing.
 """
 
 import logging
@@ -14,11 +16,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lightkube.models.core_v1 import Pod
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from kubeletsim.base.timing import Clock, every
 from kubeletsim.model.events import Event, EventRecorder, ObjectReference
-from kubeletsim.model.pod import describe
+from kubeletsim.model.pod import describe, is_critical
+from kubeletsim.model.pressure import NodePressure
 from kubeletsim.upkeep.eviction import (
     Assessment,
     EvictionThreshold,
@@ -33,6 +36,8 @@ from kubeletsim.upkeep.eviction_stats import PERIOD_SECONDS, EvictionStats
 log = logging.getLogger(__name__)
 
 DISK_RESOURCES = ("ephemeral-storage", "inodes")
+DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""The Go client's, which the Python client's differ from."""
 
 Reclaim = Callable[[], Awaitable[None]]
 """Removes what nobody uses; reports its own failures."""
@@ -76,7 +81,8 @@ class EvictionManager:
         wait_ready: returns once the runtime has been ready for the first time.
         record: takes EvictionThresholdMet, and Evicted.
         node: what the first is about.
-        registry: gets kubelet_evictions.
+        pressure: told what the node is under: MemoryPressure, DiskPressure, PIDPressure.
+        registry: gets kubelet_evictions and kubelet_eviction_stats_age_seconds.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class EvictionManager:
         *,
         signals: Signals,
         policy: EvictionPolicy,
+        pressure: NodePressure,
         reclaims: Sequence[Reclaim],
         active_pods: Callable[[], Sequence[Pod]],
         evict: Evict,
@@ -98,6 +105,7 @@ class EvictionManager:
         self._stats = stats
         self._signals = signals
         self._policy = policy
+        self._pressure = pressure
         self._reclaims = tuple(reclaims)
         self._active_pods = active_pods
         self._evict = evict
@@ -114,10 +122,13 @@ class EvictionManager:
             ["eviction_signal"],
             registry=registry,
         )
-
-    def conditions(self) -> frozenset[str]:
-        """Return what the node is under: MemoryPressure, DiskPressure, PIDPressure."""
-        return self._last.conditions
+        self._stats_age = Histogram(
+            "kubelet_eviction_stats_age_seconds",
+            "Time between when stats are collected, and when pod is evicted based on those stats by eviction signal",
+            ["eviction_signal"],
+            buckets=DEFAULT_BUCKETS,
+            registry=registry,
+        )
 
     async def run(self) -> None:
         """Look every ten seconds from the runtime's first good Status on; never returns."""
@@ -129,6 +140,7 @@ class EvictionManager:
         await self._stats.observe()
         observed = self._read()
         last, self._last = self._last, self._assess(observed)
+        self._pressure.conditions = self._last.conditions
         if self._last.conditions != last.conditions:
             log.info("Node is under pressure: %s", ", ".join(sorted(self._last.conditions)) or "none")
         if not self._last.due:
@@ -169,12 +181,17 @@ class EvictionManager:
         return threshold not in self._assess(self._read()).due
 
     async def _evict_one(self, threshold: EvictionThreshold, observed: Observed) -> None:
-        ranked = rank_for_eviction(self._active_pods(), resource=threshold.resource, usage={})
-        if not ranked:
+        pods = [pod for pod in self._active_pods() if not is_critical(pod)]
+        if not pods:
             log.warning("Eviction manager: no pods to evict for %s", threshold.signal)
             return
-        pod, message = ranked[0], eviction_message(threshold, observed)
+        usage = await self._stats.usage(threshold.resource)
+        pod, *_ = rank_for_eviction(pods, resource=threshold.resource, usage=usage)
+        message = eviction_message(threshold, observed, pod=pod, usage=usage)
         grace = pod_grace_seconds(pod, threshold, longest_seconds=self._policy.longest_grace_seconds)
         log.warning("Eviction manager: evicting pod %s: %s", describe(pod), message)
         await self._evict(pod, grace_seconds=grace, message=message)
         self._evictions.labels(threshold.signal).inc()
+        if self._stats.last is not None:
+            age_seconds = self._clock.now() - self._stats.last.observed_at
+            self._stats_age.labels(threshold.signal).observe(max(0.0, age_seconds))

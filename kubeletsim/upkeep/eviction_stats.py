@@ -13,11 +13,10 @@ from typing import Protocol
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import CRIError
-from kubeletsim.model.runtime import (
-    Container,
-    ImageFsInfo,
-    Sandbox,
-)
+from kubeletsim.model.labels import POD_UID_LABEL
+from kubeletsim.model.runtime import Container, ImageFsInfo, PodUID, Sandbox
+from kubeletsim.model.stats import ContainerStats
+from kubeletsim.upkeep.eviction import Usage
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,9 @@ class StatsRuntime(Protocol):
 
     async def list_pod_sandbox(self) -> list[Sandbox]:
         """List sandboxes."""
+
+    async def list_container_stats(self) -> list[ContainerStats]:
+        """Return what containers use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +77,32 @@ class EvictionStats:
             containers=tuple(containers),
             sandboxes=tuple(sandboxes),
         )
+
+    async def usage(self, resource: str) -> Usage:
+        """Return what pods use of a resource; nothing of what the runtime does not measure. A failure is logged.
+
+        Asked for only when a pod has to be chosen: a kubelet has these figures from its cgroups, without a call.
+        """
+        try:
+            measured = await self._cri.list_container_stats()
+        except CRIError as error:
+            log.warning("Eviction manager: failed to get container stats: %s", error)
+            return {}
+        usage: dict[PodUID, dict[str, int]] = {}
+        for stats in measured:
+            used = _used(stats, resource)
+            if used is not None:
+                usage.setdefault(PodUID(stats.labels.get(POD_UID_LABEL, "")), {})[stats.name] = used
+        return usage
+
+
+def _used(stats: ContainerStats, resource: str) -> int | None:
+    match resource:
+        case "memory":
+            return stats.memory.working_set_bytes if stats.memory is not None else None
+        case "ephemeral-storage":
+            return stats.writable_layer.used_bytes if stats.writable_layer is not None else None
+        case "inodes":
+            return stats.writable_layer.inodes_used if stats.writable_layer is not None else None
+        case _:
+            return None

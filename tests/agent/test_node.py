@@ -24,7 +24,7 @@ from kubeletsim.base.timing import SystemClock
 from kubeletsim.cli.child import answers
 from kubeletsim.model.errors import ConfigError, StartupError
 from kubeletsim.model.events import Event, ObjectReference
-from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler
+from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler, RuntimeStatus
 from kubeletsim.pb import cri_pb2
 from kubeletsim.pods.images import PullRecordFiles
 from tests.fakes.cri_server import Failure, FakeCRI, serving, socket_directory
@@ -299,7 +299,11 @@ async def test_pods_learn_of_the_node_what_configuration_flags_and_machine_say(d
         name="node-1",
         ips=("192.0.2.1",),
         driver=CgroupDriver.SYSTEMD,
-        handler=RuntimeHandler(name="", recursive_read_only_mounts=True),
+        status=RuntimeStatus(
+            conditions=(),
+            handlers=(RuntimeHandler(name="", recursive_read_only_mounts=True),),
+            supplemental_groups_policy=True,
+        ),
     )
 
     assert (facts.name, facts.host_ips, facts.cgroup_driver) == ("node-1", ("192.0.2.1",), CgroupDriver.SYSTEMD)

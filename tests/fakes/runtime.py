@@ -38,6 +38,7 @@ from kubeletsim.model.runtime import (
     SandboxState,
     SandboxStatus,
 )
+from kubeletsim.model.stats import ContainerStats, MemoryUsage
 
 IMAGE_SERVICE = frozenset({"ListImages", "ImageStatus", "PullImage", "RemoveImage", "ImageFsInfo"})
 KILLED = 137
@@ -105,6 +106,8 @@ class FakeRuntime:
     image_sizes: dict[str, int] = field(default_factory=dict)
     """What a pull brings, by reference, in bytes."""
     conditions: dict[str, bool] = field(default_factory=lambda: {"RuntimeReady": True, "NetworkReady": True})
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    """What containers use, by name; others are not measured."""
     exec_results: dict[tuple[str, ...], ExecResult] = field(default_factory=dict)
     """Answers of ExecSync by command; success without output for others."""
     down: bool = False
@@ -352,6 +355,19 @@ class FakeRuntime:
             if self._container(container_id, "ExecSync").status.state is not ContainerState.RUNNING:
                 raise CRIError("failed to exec in container: container is not running", rpc="ExecSync")
             return self.exec_results.get(tuple(command), ExecResult(stdout=b"", stderr=b"", exit_code=0))
+
+    async def list_container_stats(self) -> list[ContainerStats]:
+        async with self._call("ListContainerStats"):
+            return [
+                ContainerStats(
+                    id=one.id,
+                    name=one.name,
+                    labels=one.labels,
+                    memory=MemoryUsage(timestamp=self._stamp(), working_set_bytes=self.memory_bytes[one.name]),
+                )
+                for one in self.running()
+                if one.name in self.memory_bytes
+            ]
 
     async def reopen_container_log(self, container_id: ContainerID) -> None:
         async with self._call("ReopenContainerLog", container_id=container_id):

@@ -18,6 +18,7 @@ from kubeletsim.base.timing import Clock, LoopClock
 from kubeletsim.model.errors import NotFound
 from kubeletsim.model.events import Event, ObjectReference
 from kubeletsim.model.pod import pod_uid
+from kubeletsim.model.pressure import NodePressure
 from kubeletsim.model.runtime import ContainerID
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import GenericPLEG
@@ -71,6 +72,7 @@ class Node:
     limits: PullLimits = field(default_factory=PullLimits)
     shape: NodeShape = ROOMY
     refusal: Rejection | None = None
+    pressure: NodePressure = field(default_factory=NodePressure)
     periods: Sequence[PriorityPeriod] = ()
     clock: Clock = field(default_factory=LoopClock)
     traced: bool = True
@@ -195,6 +197,7 @@ class Node:
             pods=self.pods,
             workers=self.workers,
             statuses=self.statuses,
+            pressure=self.pressure,
             refusals=[lambda pod: self.refusal, self.shutdown.refusal],
             clock=clock,
             record=record,

@@ -1,5 +1,6 @@
 """The rules of admission: what is rejected, for which reason, in which words; and who goes for a critical pod."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,3 +242,15 @@ def test_only_safe_and_allowed_sysctls_pass(name: str, spec: dict[str, Any], mes
     found = check_sysctls(pod, allowed_unsafe=["net.core.*"])
 
     assert found == (Rejection("SysctlForbidden", message) if message else None)
+
+
+def test_a_runtime_that_adds_groups_gets_no_pod_that_wants_none_but_its_own() -> None:
+    strict = make_pod(securityContext={"supplementalGroupsPolicy": "Strict"})
+    merge = make_pod(securityContext={"supplementalGroupsPolicy": "Merge"})
+    node = replace(SMALL, supplemental_groups_policy=False)
+
+    assert decide(strict, node=node).rejection == Rejection(
+        "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
+    )
+    assert decide(merge, node=node).rejection is None
+    assert decide(strict).rejection is None

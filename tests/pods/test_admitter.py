@@ -151,3 +151,22 @@ async def test_an_evicted_pod_fails_with_the_nodes_message_and_leaves_no_contain
     (first, *_) = status.conditions or []
     assert (first.type, first.reason) == ("DisruptionTarget", "TerminationByKubelet")
     assert "Evicted" in node.reasons(type_="Warning")
+
+
+async def test_a_node_that_is_short_of_disk_rejects_others_than_critical_pods_before_it_looks_at_itself(
+    node: Node,
+) -> None:
+    node.pressure.conditions = frozenset({"DiskPressure"})
+    pod = make_pod(source="api")
+
+    assert not await node.admitter.admit(pod)
+    assert await node.admitter.admit(make_pod(name="static", uid="static"))
+
+    status = node.statuses.get(pod_uid(pod))
+    assert status is not None
+    assert (status.reason, status.message) == (
+        "Evicted",
+        "Pod was rejected: The node had condition: [DiskPressure]. ",
+    )
+    assert node.runtime.names() == ["Version"]  # the static pod's
+    assert node.metric("admission_rejections_total", reason="Evicted") == 1

@@ -109,7 +109,10 @@ def test_pods_over_their_requests_go_first_then_the_less_important_then_the_gree
         pod("important", priority=10),
         pod("unknown"),
     )
-    usage = {pod_uid(one): amount * MI for one, amount in ((within, 400), (over, 150), (greedy, 300), (important, 900))}
+    usage = {
+        pod_uid(one): {"app": amount * MI}
+        for one, amount in ((within, 400), (over, 150), (greedy, 300), (important, 900))
+    }
 
     ranked = rank_for_eviction([within, important, over, greedy, unknown], resource="memory", usage=usage)
 
@@ -120,7 +123,7 @@ def test_pods_over_their_requests_go_first_then_the_less_important_then_the_gree
 def test_critical_pods_never_go_and_nobody_else_is_forgotten(drawn: list[tuple[int, int | None]]) -> None:
     pods = [pod(f"p{number}", priority=priority) for number, (_, priority) in enumerate(drawn)]
     static = pod("static", source="file")
-    usage = {pod_uid(one): amount for one, (amount, _) in zip(pods, drawn, strict=True)}
+    usage = {pod_uid(one): {"app": amount} for one, (amount, _) in zip(pods, drawn, strict=True)}
 
     ranked = rank_for_eviction([*pods, static], resource="memory", usage=usage)
 
@@ -159,6 +162,20 @@ def test_hard_evictions_are_immediate_and_soft_ones_leave_what_both_allow(
 def test_the_message_names_resource_threshold_and_what_is_left() -> None:
     (threshold,) = thresholds(hard={MEMORY: "100Mi"})
 
-    assert eviction_message(threshold, Observed(50 * MI, 1000 * MI)) == (
+    assert eviction_message(threshold, Observed(50 * MI, 1000 * MI), pod=pod("any"), usage={}) == (
         "The node was low on resource: memory. Threshold quantity: 100Mi, available: 51200Ki. "
+    )
+
+
+def test_the_message_names_each_container_that_used_more_than_it_asked_for() -> None:
+    (threshold,) = thresholds(hard={MEMORY: "100Mi"})
+    asks = {"resources": {"requests": {"memory": "64Mi"}}}
+    evicted = make_pod(container("a", **asks), container("b", **asks), container("c"))
+    usage = {pod_uid(evicted): {"a": 64 * MI, "b": 65 * MI, "c": 1000}}
+
+    text = eviction_message(threshold, Observed(50 * MI, 1000 * MI), pod=evicted, usage=usage)
+
+    assert text.partition("51200Ki. ")[2] == (
+        "Container b was using 65Mi, request is 64Mi, has larger consumption of memory. "
+        "Container c was using 1k, request is 0, has larger consumption of memory. "
     )

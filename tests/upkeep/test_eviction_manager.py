@@ -9,10 +9,13 @@ from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry
 
 from kubeletsim.model.events import Event, ObjectReference
+from kubeletsim.model.pressure import NodePressure
+from kubeletsim.model.requests import ContainerConfig, ImageSpec, SandboxConfig
+from kubeletsim.model.runtime import PodUID
 from kubeletsim.upkeep.eviction import Observed, read_thresholds
 from kubeletsim.upkeep.eviction_manager import EvictionManager, EvictionPolicy
 from kubeletsim.upkeep.eviction_stats import EvictionStats
-from tests.fakes.pods import make_pod
+from tests.fakes.pods import container, make_pod
 
 pytestmark = pytest.mark.looptime
 
@@ -31,6 +34,7 @@ class Bench:
     evicted: list[tuple[str, int, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    pressure: NodePressure = field(default_factory=NodePressure)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     def read(self, *, image_mountpoint: str | None) -> dict[str, Observed]:
@@ -54,6 +58,7 @@ class Bench:
                 thresholds=read_thresholds(hard=HARD, soft={}, soft_grace={}, minimum_reclaim={}),
                 transition_seconds=30,
             ),
+            pressure=self.pressure,
             reclaims=[self.reclaim],
             active_pods=lambda: list(self.pods),
             evict=self.evict,
@@ -89,7 +94,7 @@ async def test_for_memory_one_pod_a_turn_is_evicted_at_once(node, clock):
     text = "The node was low on resource: memory. Threshold quantity: 100, available: 50. "
     assert bench.evicted == [("first", 1, text)]
     assert bench.reclaimed == 0
-    assert manager.conditions() == {"MemoryPressure"}
+    assert bench.pressure.conditions == {"MemoryPressure"}
     (event,) = bench.events
     assert (event.type, event.reason, event.message) == (
         "Warning",
@@ -97,6 +102,43 @@ async def test_for_memory_one_pod_a_turn_is_evicted_at_once(node, clock):
         "Attempting to reclaim memory",
     )
     assert bench.registry.get_sample_value("kubelet_evictions", {"eviction_signal": "memory.available"}) == 1
+
+
+async def test_what_pods_use_is_asked_for_when_one_has_to_go_and_the_greediest_goes(node, clock):
+    bench = Bench(signals={"memory.available": LOW})
+    bench.pods = [make_pod(container(name), name=name, uid=name, source="api") for name in ("modest", "greedy")]
+    for name, used in (("modest", 10), ("greedy", 20)):
+        await start(node.cri, name)
+        node.cri.memory_bytes[name] = used
+    node.cri.calls.clear()
+
+    await bench.manager(node, clock).synchronize()
+
+    assert node.cri.names() == ["ImageFsInfo", "ListContainers", "ListPodSandbox", "ListContainerStats"]
+    ((name, _, message),) = bench.evicted
+    assert (name, message.rpartition("50. ")[2]) == (
+        "greedy",
+        "Container greedy was using 20, request is 0, has larger consumption of memory. ",
+    )
+    age = {"eviction_signal": "memory.available"}
+    assert bench.registry.get_sample_value("kubelet_eviction_stats_age_seconds_count", age) == 1
+
+
+async def test_pods_are_ranked_without_their_usage_when_the_runtime_does_not_tell(node, clock):
+    bench = Bench(signals={"memory.available": LOW}, pods=[make_pod(source="api")])
+    node.cri.fail("ListContainerStats", "out of order")
+
+    await bench.manager(node, clock).synchronize()
+
+    assert len(bench.evicted) == 1
+
+
+async def start(cri, name):
+    labels = {"io.kubernetes.pod.uid": name}
+    sandbox = SandboxConfig(name=name, namespace="default", uid=PodUID(name), labels=labels)
+    sandbox_id = await cri.run_pod_sandbox(sandbox)
+    config = ContainerConfig(name=name, image=ImageSpec(image="busybox"), labels=labels)
+    await cri.start_container(await cri.create_container(sandbox_id, config, sandbox))
 
 
 async def test_a_disk_that_the_garbage_fills_costs_no_pod(node, clock):
@@ -133,7 +175,7 @@ async def test_pressure_ends_a_transition_period_after_its_cause(node, clock):
 
     await asyncio.sleep(29)
     await manager.synchronize()
-    assert manager.conditions() == {"MemoryPressure"}
+    assert bench.pressure.conditions == {"MemoryPressure"}
     await asyncio.sleep(1)
     await manager.synchronize()
-    assert manager.conditions() == frozenset()
+    assert bench.pressure.conditions == frozenset()

@@ -60,6 +60,10 @@ def decide(pod: Pod, others: Sequence[Pod], *, node: NodeShape) -> Admission:
     if wanted_os is not None and wanted_os.name != node.os:
         text = "Failed to admit pod as the OS field doesn't match node OS"
         return Admission(Rejection("PodOSNotSupported", text))
+    context = spec(pod).securityContext
+    if context is not None and context.supplementalGroupsPolicy == "Strict" and not node.supplemental_groups_policy:
+        text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+        return Admission(Rejection("SupplementalGroupsPolicyNotSupported", text))
     short = shortages(pod, others, node=node)
     failed = _failed_predicates(pod, others, node)
     if is_critical(pod):

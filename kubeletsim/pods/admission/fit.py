@@ -26,6 +26,8 @@ class NodeShape:
     os: str = "linux"
     allocatable: Mapping[str, int] = field(default_factory=dict)
     """What pods may have, by resource: CPU in thousandths, `pods` as a count, the rest in whole units."""
+    supplemental_groups_policy: bool = True
+    """Whether the runtime can give a process no other groups than the pod names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class NodeFacts:
     """Whether the runtime's default handler has them, which settles `recursiveReadOnly: IfPossible`."""
     user_namespaces: bool = False
     """Whether the runtime's default handler has them, which `hostUsers: false` takes."""
+    supplemental_groups_policy: bool = False
+    """Whether the runtime heeds it, which `supplementalGroupsPolicy: Strict` takes."""
     extra_masked_paths: tuple[str, ...] = ()
     """Paths to hide that depend on the machine, such as each CPU's thermal_throttle directory."""
 
