@@ -146,6 +146,11 @@ class Machine:
             group=files.get("/etc/group", b"").decode(errors="replace"),
         )
 
+    def argv_of(self, container: Container) -> list[str]:
+        """Return what a container runs: its own command or its image's, with its arguments."""
+        entry_point, arguments = self._command_line(container)
+        return [*entry_point, *arguments] or ["sh"]
+
     def program_of(self, container: Container) -> Program:
         """Return what a container's process does.
 
@@ -220,7 +225,7 @@ class Machine:
 
     def interrupt(self, container: Container) -> None:
         """Do what ^C does at a container's terminal: a shell that reads commands stays, as PID 1 deaf others do."""
-        if converses(self._argv(container)):
+        if converses(self.argv_of(container)):
             self.processes.interrupt(container.id)
         else:
             self.signal(container.id, signal.SIGINT)
@@ -330,35 +335,25 @@ class Machine:
 
     def _server_of(self, container: Container) -> Program:
         """Return what a command of a container's image does that is not emulated: it serves."""
-        entry = self._entry_of(container)
+        entry = self.image_entry(container.image_name)
         services = entry.serves
         if services is None:
             sandbox = self.world.get_sandbox(container.sandbox_id)
             services = declared_services(container.config, sandbox.config if sandbox is not None else None)
         return server_program(services, banner=entry.banner)
 
-    def _entry_of(self, container: Container) -> ImageEntry:
-        try:
-            return self.catalogue.entry(parse_reference(container.image_name))
-        except InvalidReference:  # known by its id alone
-            return ImageEntry(name="")
-
     def _command_line(self, container: Container) -> tuple[Sequence[str], Sequence[str]]:
         """Return entry point and arguments: a container's own entry point does away with the image's arguments, too."""
-        config, entry = container.config, self._entry_of(container)
+        config, entry = container.config, self.image_entry(container.image_name)
         if config.command:
             return config.command, config.args
         return entry.command, config.args or entry.arguments
-
-    def _argv(self, container: Container) -> list[str]:
-        entry_point, arguments = self._command_line(container)
-        return [*entry_point, *arguments] or ["sh"]
 
     def _run(self, container: Container, program: Program, *, started_at: int, steps_done: int) -> None:
         process: Program | Steps = program
         if program == LIVE:
             stdin = Console(is_terminal=container.config.tty) if _has_stdin(container) else Input()
-            process = self._live(container, self._argv(container), unknown=self._server_of(container), stdin=stdin)
+            process = self._live(container, self.argv_of(container), unknown=self._server_of(container), stdin=stdin)
         self.processes.run(
             container.id, process, started_at=started_at, steps_done=steps_done, has_stdin=_has_stdin(container)
         )

@@ -70,6 +70,11 @@ class Surroundings:
         """Return the files of a container in which nothing runs that is emulated: a server."""
         return self._context(container, sandbox, is_busybox=False).files
 
+    @staticmethod
+    def hostname_of(sandbox: Sandbox) -> str:
+        """Return what a pod's containers take for their host's name."""
+        return sandbox.config.hostname or (os.uname().nodename if sandbox.host_network else sandbox.id[:12])
+
     def forget(self, container_id: str) -> None:
         """Let go of a container that was removed."""
         self._contexts.pop(container_id, None)
@@ -82,7 +87,7 @@ class Surroundings:
 
     def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
         config = container.config
-        hostname = sandbox.config.hostname or (os.uname().nodename if sandbox.host_network else sandbox.id[:12])
+        hostname = self.hostname_of(sandbox)
         image = self._image_entry(container.image_name)
         given = rootfs(image)
         root = Memory(given, lambda: self._now() / 1e9)

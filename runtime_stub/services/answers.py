@@ -1,10 +1,12 @@
 """This module is the shape of answers: lists put together from parts that are encoded once, JSON for verbose info."""
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 
@@ -85,10 +87,27 @@ class Chunks(Generic[ItemT, ChunkT]):
 
 
 def message_json(message: Message) -> dict[str, Any]:
-    """Return a message as JSON data, with the field names of the .proto file."""
-    from google.protobuf.json_format import MessageToDict  # only verbose answers pay for the import
+    """Return a message as Go's encoding/json shows it: the .proto file's names, numbers and enums as numbers.
 
-    return MessageToDict(message, preserving_proto_field_name=True)
+    What is not set is left out.
+    """
+    return {field.name: _field_json(field, value) for field, value in message.ListFields()}
+
+
+def _field_json(field: FieldDescriptor, value: Any) -> Any:
+    if field.is_repeated:
+        entry = field.message_type
+        if entry is not None and entry.GetOptions().map_entry:
+            kind = entry.fields_by_name["value"]
+            return {str(key): _value_json(kind, value[key]) for key in sorted(value)}
+        return [_value_json(field, one) for one in value]
+    return _value_json(field, value)
+
+
+def _value_json(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is not None:
+        return message_json(value)
+    return b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def rfc3339(at: int) -> str:

@@ -13,6 +13,7 @@ from runtime_stub.behaviour.refusals import word
 from runtime_stub.machine import Machine
 from runtime_stub.services.answers import Chunks, Listing, message_json, rfc3339
 from runtime_stub.services.checks import check_mounts
+from runtime_stub.services.oci_spec import container_spec
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.scene import Scene
 from runtime_stub.services.stopping import container_facts, is_running, removal_scene, stopping_scene
@@ -211,7 +212,16 @@ class Containers:
             self._machine.forget_log(container.id)
 
     def _info(self, container: Container) -> str:
-        profile = self._profile
+        profile, machine = self._profile, self._machine
+        sandbox = machine.world.get_sandbox(container.sandbox_id)
+        assert sandbox is not None  # noqa: S101  # it cannot be removed before its containers
+        spec = container_spec(
+            container,
+            sandbox,
+            image=machine.image_entry(container.image_name),
+            argv=machine.argv_of(container),
+            hostname=machine.surroundings.hostname_of(sandbox),
+        )
         return json.dumps(
             {
                 "sandboxID": container.sandbox_id,
@@ -221,6 +231,7 @@ class Containers:
                 "snapshotter": profile.snapshotter,
                 "runtimeType": profile.runtime_type,
                 "config": message_json(container.config),
+                "runtimeSpec": spec,
             }
         )
 

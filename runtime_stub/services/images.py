@@ -81,7 +81,8 @@ class ImageHandlers:
         if image is None:
             return pb.ImageStatusResponse()
         config = _container_defaults(self._machine.image_entry(request.image.image))
-        spec = {"chainID": image.id, "imageSpec": {"os": "linux", "config": config, "rootfs": {"type": "layers"}}}
+        image_spec = {"architecture": "amd64", "os": "linux", "config": config, "rootfs": {"type": "layers"}}
+        spec = {"chainID": image.id, "imageSpec": image_spec}
         info = {"info": json.dumps(spec)} if request.verbose else {}
         return pb.ImageStatusResponse(image=image_item(image), info=info)
 

@@ -5,13 +5,13 @@ Upstream: internal/cri/server/sandbox_run.go, sandbox_stop.go, sandbox_remove.go
 
 import json
 from collections.abc import Iterable
-from uuid import UUID
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.profiles import Profile
 from runtime_stub.machine import Machine
 from runtime_stub.services.answers import Chunks, Listing, message_json, rfc3339
 from runtime_stub.services.checks import check_user_namespace
+from runtime_stub.services.oci_spec import network_namespace, sandbox_spec
 from runtime_stub.services.performer import Performer
 from runtime_stub.services.pulls import Puller
 from runtime_stub.services.scene import Scene
@@ -134,7 +134,7 @@ class Sandboxes:
             "name": name,
             "metadata": _metadata(config.metadata),
             "handler": handler,
-            "netns": f"/var/run/netns/cni-{UUID(id_[:32])}",
+            "netns": network_namespace(id_),
         }
         scene = Scene(subject=pod_key(config), facts=facts)
 
@@ -208,9 +208,10 @@ class Sandboxes:
                 "image": self._sandbox_image,
                 "snapshotKey": sandbox.id,
                 "snapshotter": profile.snapshotter,
-                "runtimeHandler": sandbox.runtime_handler,
+                **({"runtimeHandler": sandbox.runtime_handler} if sandbox.runtime_handler else {}),
                 "runtimeType": profile.runtime_type,
                 "config": message_json(sandbox.config),
+                "runtimeSpec": sandbox_spec(sandbox, image=self._sandbox_image),
             }
         )
 

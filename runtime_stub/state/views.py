@@ -74,6 +74,7 @@ def container_status(container: Container) -> pb.ContainerStatus:
     image = pb.ImageSpec()
     image.CopyFrom(config.image)
     image.image = container.image_name
+    image.ClearField("user_specified_image")  # containerd tells what the image is called, not what it was asked for
     return pb.ContainerStatus(
         id=container.id,
         metadata=config.metadata,

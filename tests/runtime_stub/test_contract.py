@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240  # looking at a file does not hold up a test
 
 import asyncio
+import json
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ async def test_status_is_ready_with_at_least_two_conditions(client: Client) -> N
 
     conditions = {one.type: one.status for one in answer.status.conditions}
     assert conditions == {"RuntimeReady": True, "NetworkReady": True, "ContainerdHasNoDeprecationWarnings": True}
-    assert [one.name for one in answer.runtime_handlers] == [""]
+    assert [one.name for one in answer.runtime_handlers] == ["", "runc"]
     assert {"config", "cniconfig", "lastCNILoadStatus"} <= set(answer.info)
 
 
@@ -254,10 +255,22 @@ async def test_verbose_answers_carry_json(client: Client) -> None:
     )
     image = await client.images.ImageStatus(pb.ImageStatusRequest(image=pb.ImageSpec(image=IMAGE), verbose=True))
 
-    assert '"sandboxID"' in answer.info["info"]
-    assert '"log_path": "app/0.log"' in answer.info["info"]
-    assert '"runtimeType"' in sandbox.info["info"]
-    assert '"imageSpec"' in image.info["info"]
+    told, pod = json.loads(answer.info["info"]), json.loads(sandbox.info["info"])
+    assert (told["sandboxID"], told["config"]["log_path"]) == (sandboxes.items[0].id, "app/0.log")
+    assert told["runtimeSpec"]["process"]["args"] == ["sleep", "9"]
+    assert told["runtimeSpec"]["linux"]["namespaces"][-1]["path"] == f"/proc/{pod['pid']}/ns/net"
+    assert pod["runtimeSpec"]["linux"]["namespaces"][-1]["path"].startswith("/var/run/netns/cni-")
+    assert "runtimeHandler" not in pod
+    assert json.loads(image.info["info"])["imageSpec"]["architecture"] == "amd64"
+
+
+async def test_containers_tell_what_their_image_is_called_not_what_was_asked_for(client: Client) -> None:
+    config = client.container("sleep", "9")
+    config.image.user_specified_image = "busybox:1.35"
+    id_ = await client.create(await client.run_sandbox(), config)
+
+    image = (await client.status(id_)).image
+    assert (image.image, image.user_specified_image) == (IMAGE, "")
 
 
 async def test_new_limits_are_shown(client: Client) -> None:

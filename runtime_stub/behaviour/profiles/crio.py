@@ -247,6 +247,7 @@ _WORDINGS: Wordings = {
 
 CRIO = Profile(
     name="crio",
+    runtime_handlers=(),
     runtime_name="cri-o",
     runtime_version="1.36.0",
     plans=PLANS,

@@ -23,6 +23,8 @@ class Profile:
     wordings: Wordings
     conditions: tuple[str, ...] = ()
     """Types of Status conditions besides RuntimeReady and NetworkReady; always true."""
+    runtime_handlers: tuple[str, ...] = ("runc",)
+    """Names of runtime handlers that are configured from the start, besides the empty one."""
     image_id_prefix: str = "sha256:"
     transfer: str = "pull.fetch_megabyte"
     """The piece of work that fetches a layer, by its latency's name."""

@@ -64,7 +64,7 @@ def test_a_container_names_its_image_as_containerd_does() -> None:
         "sha256:1",
     )
     assert (item.image.image, item.image_ref, item.image_id) == ("sha256:1", "sha256:1", "sha256:1")
-    assert status.image.user_specified_image == "busybox:1.35"
+    assert status.image.user_specified_image == ""
 
 
 def test_a_container_status_is_complete() -> None:
