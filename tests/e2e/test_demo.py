@@ -37,6 +37,19 @@ def test_the_demo_prints_a_pod_start_and_its_pods_and_leaves_nothing(environ: di
     ]
 
 
+def test_the_demo_on_a_failing_runtime_shows_what_failed(environ: dict[str, str]) -> None:
+    faults = Path(__file__).parents[2] / "config" / "runtime-stub-faults.yaml"
+    done = subprocess.run(
+        [sys.executable, "-m", "kubeletsim", "demo", "--stub-config", str(faults)],
+        env=environ, capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    failed = [line for line in done.stdout.splitlines() if "✗" in line]
+    assert any("StartContainer" in line and "runtime-stub" in line for line in failed)
+    assert "ttrpc: closed: unknown" in done.stdout
+
+
 def test_a_program_that_cannot_start_is_named_with_its_last_words(environ: dict[str, str]) -> None:
     # The kubelet refuses to start with a certificate variable that names no file; the others do not mind.
     environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = "/no/such/file.pem"

@@ -33,6 +33,7 @@ from runtime_stub.settings import SettingsError
 
 HEAD = {"apiVersion": "kubeletsim/v1alpha1", "kind": "RuntimeStubConfiguration"}
 EXAMPLE = Path(__file__).parents[2] / "config" / "runtime-stub-faults.yaml"
+MANUAL = Path(__file__).parents[2] / "docs" / "faults.md"
 HANG = {"hang": True}
 
 
@@ -218,6 +219,24 @@ def test_pieces_of_work_are_those_of_the_profile(tmp_path: Path) -> None:
     slow = {"name": "r", "match": {"rpc": "RunPodSandbox"}, "latency": {"factor": 2, "at": "cni.setup"}}
 
     assert "(profile crio)" in said_of(tmp_path, slow, profile="crio")[0]
+
+
+def examples_of_the_manual() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", MANUAL.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("text", examples_of_the_manual())
+def test_every_example_of_the_manual_is_in_order(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text if "kind:" in text else f"{yaml.safe_dump(HEAD)}{text}")
+
+    _check(load_settings(path))
+
+
+def test_what_the_manual_says_a_mistake_looks_like_is_so(tmp_path: Path) -> None:
+    written = {"name": "r", "match": {"rpc": "RunPod"}, "latency": {"add": "1s"}}
+
+    assert f": {said_of(tmp_path, written)[0]}" in MANUAL.read_text()
 
 
 def test_the_example_is_in_order_for_the_profile_it_names() -> None:

@@ -184,6 +184,36 @@ async def test_what_was_done_shows_on_the_span(settings: Settings) -> None:
         assert attributes["stub.fault.rule"] == "slow"
 
 
+@pytest.mark.parametrize(("kind", "seconds", "code"), [("hang", 0.3, "DEADLINE_EXCEEDED"), ("reset", 60, "CANCELLED")])
+async def test_a_call_that_nobody_waits_for_any_more_shows_why(
+    settings: Settings, kind: str, seconds: float, code: str
+) -> None:
+    with running_receiver() as receiver:
+        settings = replace(settings, rules=(rule(match={"rpc": "Version"}, fault={kind: True}),))
+        async with connected(settings, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{receiver.target}") as client:
+            await failure(client.runtime.Version(pb.VersionRequest(), metadata=SAMPLED, timeout=seconds))
+
+        (span,) = receiver.spans
+        attributes = {one.key: one.value.string_value for one in span.attributes}
+        assert (attributes["stub.fault"], attributes["rpc.response.status_code"]) == (kind, code)
+
+
+async def test_a_lost_event_shows_on_the_stream_that_did_not_hear_it(settings: Settings) -> None:
+    deaf = rule(match={"rpc": "GetContainerEvents", "event": "CREATED"}, fault={"loseEvent": True})
+    with running_receiver() as receiver:
+        settings = replace(settings, rules=(deaf,))
+        async with connected(settings, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{receiver.target}") as client:
+            stream = client.runtime.GetContainerEvents(pb.GetEventsRequest(), metadata=SAMPLED)
+            await client.run_sandbox()
+            assert (await stream.read()).container_event_type == pb.CONTAINER_STARTED_EVENT
+            stream.cancel()
+
+        (span,) = [one for one in receiver.spans if one.name.endswith("GetContainerEvents")]
+        (event,) = span.events
+        assert event.name == "stub.fault"
+        assert {one.key: one.value.string_value for one in event.attributes}["event.type"] == "CREATED"
+
+
 async def test_what_chance_decides_is_the_same_in_each_run(settings: Settings) -> None:
     runs = []
     for _ in range(2):

@@ -106,9 +106,10 @@ class Rulebook:
         """Count a call that matches; return the chance it is dealt with by if the rule acts."""
         key = (rule.name, subject.rpc, subject.part(rule.when.per))
         self._seen[key] += 1
-        chance = generator(self._chance.next(f"rule/{rule.name}/{subject.key}"))
+        occurrence = self._chance.next(f"rule/{rule.name}/{subject.key}")
         if not rule.when.admits(self._seen[key], acted=self._acted[key], elapsed_seconds=elapsed_seconds):
             return None
+        chance = generator(occurrence)
         if rule.when.probability < 1 and chance.random() >= rule.when.probability:
             return None
         self._acted[key] += 1
