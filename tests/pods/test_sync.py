@@ -127,7 +127,9 @@ async def test_a_pod_that_is_going_down_begins_nothing(node: Node) -> None:
 
 
 async def test_a_volume_that_is_not_mounted_keeps_the_pod_from_starting(node: Node) -> None:
-    pod = make_pod(volumes=[{"name": "v", "hostPath": {"path": str(node.root / "absent"), "type": "Directory"}}])
+    app = container("app", volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    volume = {"name": "v", "hostPath": {"path": str(node.root / "absent"), "type": "Directory"}}
+    pod = make_pod(app, volumes=[volume])
 
     with pytest.raises(MountFailure, match="unmounted volumes=\\[v\\]"):
         await node.sync_once(pod)
@@ -149,7 +151,8 @@ async def test_a_pods_directories_that_cannot_be_made_are_told(node: Node) -> No
 
 
 async def test_a_pods_volumes_are_gone_when_it_has_ended(node: Node) -> None:
-    pod = make_pod(volumes=[{"name": "v", "emptyDir": {}}])
+    app = container("app", volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    pod = make_pod(app, volumes=[{"name": "v", "emptyDir": {}}])
     await node.sync_once(pod)
     (volumes,) = (node.root / "kubelet" / "pods").glob("*/volumes/kubernetes.io~empty-dir")
     assert [path.name for path in volumes.iterdir()] == ["v"]

@@ -1,7 +1,7 @@
 """A pod's volumes on the node: where each is, and what has to be there before a container may mount it. Pure.
 
 Volumes whose content only an API server or a storage backend could deliver are empty directories: static pods cannot
-have the former, and a simulated node attaches no disks. Image volumes are the runtime's, and not among these.
+have the former, and a simulated node attaches no disks. A volume that no container mounts is left alone.
 Upstream: the volume plugins in pkg/volume, pkg/kubelet/volumemanager.
 """
 
@@ -58,6 +58,8 @@ class PlannedVolume:
     """By path below the volume: content that is kept as given, written anew when it changes."""
     has_files: bool = False
     """Whether `files` is all that belongs there; false for a directory of the pod's own."""
+    is_image: bool = False
+    """Whether the runtime mounts it, so that nothing is left to do on the node."""
     fault: str = ""
     """Why it can never be set up on a node without an API server; empty where it can."""
     group: int | None = None
@@ -65,11 +67,12 @@ class PlannedVolume:
 
 
 def plan_volumes(pod: Pod, *, node: NodeFacts, pod_ips: Sequence[str] = ()) -> tuple[PlannedVolume, ...]:
-    """Return the volumes to set up before the pod's sandbox, in the spec's order.
+    """Return the volumes to set up before the pod's sandbox, in the spec's order: those that some container mounts.
 
     Raises:
         RequestError: a file's content cannot be told.
     """
+    mounted = {mount.name for container in all_containers(pod) for mount in container.volumeMounts or []}
     return tuple(
         PlannedVolume(
             name=volume.name,
@@ -78,10 +81,11 @@ def plan_volumes(pod: Pod, *, node: NodeFacts, pod_ips: Sequence[str] = ()) -> t
             files=dict(_files(pod, volume, pod_ips=pod_ips, node=node)),
             has_files=volume.downwardAPI is not None or volume.projected is not None,
             fault=_fault(volume),
+            is_image=volume.image is not None,
             group=_fs_group(pod) if volume.hostPath is None else None,
         )
         for volume in spec(pod).volumes or []
-        if volume.image is None
+        if volume.name in mounted
     )
 
 

@@ -33,6 +33,8 @@ def set_up(volume: PlannedVolume, *, now: float) -> None:
     """
     if volume.fault:
         raise OSError(volume.fault)
+    if volume.is_image:
+        return
     path = Path(volume.path)
     if volume.host_path_type is not None:
         _check_host_path(path, volume.host_path_type)
@@ -52,7 +54,7 @@ def tear_down(volume: PlannedVolume) -> None:
     Raises:
         OSError: something in it cannot be removed.
     """
-    if volume.host_path_type is None and Path(volume.path).is_dir():
+    if volume.host_path_type is None and not volume.is_image and Path(volume.path).is_dir():
         shutil.rmtree(volume.path)
 
 

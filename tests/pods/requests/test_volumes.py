@@ -10,9 +10,22 @@ NODE = NodeFacts(name="node", root_dir="/kubelet", host_ips=("192.0.2.1",))
 VOLUMES = f"/kubelet/pods/{UID}/volumes"
 
 
-def planned(source, *containers):
-    pod = set_defaults(make_pod(*containers, volumes=[{"name": "data", **source}]))
+MOUNTS = [{"name": "data", "mountPath": "/data"}]
+
+
+def planned(source, **fields):
+    app = container("app", volumeMounts=MOUNTS, **fields)
+    pod = set_defaults(make_pod(app, volumes=[{"name": "data", **source}]))
     return plan_volumes(pod, node=NODE)
+
+
+def test_a_volume_that_no_container_mounts_is_left_alone():
+    volumes = [{"name": "data", "emptyDir": {}}, {"name": "other", "emptyDir": {}}]
+    init = container("first", volumeMounts=MOUNTS)
+
+    (volume,) = plan_volumes(set_defaults(make_pod(container("app"), init=[init], volumes=volumes)), node=NODE)
+
+    assert volume.name == "data"
 
 
 @pytest.mark.parametrize(
@@ -28,8 +41,10 @@ def test_a_volume_has_a_directory_named_after_its_plugin(source, plugin):
     assert planned(source) == (PlannedVolume(name="data", path=f"{VOLUMES}/kubernetes.io~{plugin}/data"),)
 
 
-def test_an_image_volume_needs_nothing_on_the_node():
-    assert planned({"image": {"reference": "files:1"}}) == ()
+def test_an_image_volume_is_the_runtimes():
+    (volume,) = planned({"image": {"reference": "files:1"}})
+
+    assert volume.is_image
 
 
 @pytest.mark.parametrize("type_", ["", "DirectoryOrCreate", "Socket"])
@@ -44,10 +59,11 @@ def test_facts_about_the_pod_are_files():
         {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}},
         {"path": "of/cpu", "mode": 0o400, "resourceFieldRef": {"containerName": "app", "resource": "requests.cpu"}},
     ]
-    app = container("app", resources={"requests": {"cpu": "2"}})
+    requests = {"requests": {"cpu": "2"}}
+    sources = [{"downwardAPI": {"items": items}}]
 
-    (own,) = planned({"downwardAPI": {"items": items}}, app)
-    (mixed,) = planned({"projected": {"defaultMode": 0o440, "sources": [{"downwardAPI": {"items": items}}]}}, app)
+    (own,) = planned({"downwardAPI": {"items": items}}, resources=requests)
+    (mixed,) = planned({"projected": {"defaultMode": 0o440, "sources": sources}}, resources=requests)
 
     assert own.files == {"name": VolumeFile("web", 0o644), "of/cpu": VolumeFile("2", 0o400)}
     assert mixed.files == {"name": VolumeFile("web", 0o440), "of/cpu": VolumeFile("2", 0o400)}
@@ -67,9 +83,10 @@ def test_volumes_are_given_to_the_group_that_the_pod_names():
         {"name": "own", "downwardAPI": {"items": items}},
         {"name": "dir", "hostPath": {"path": "/srv/dir"}},
     ]
-    data, own, directory = plan_volumes(
-        set_defaults(make_pod(volumes=volumes, securityContext={"fsGroup": 2000})), node=NODE
-    )
+    app = container("app", volumeMounts=[{"name": volume["name"], "mountPath": "/v"} for volume in volumes])
+    pod = set_defaults(make_pod(app, volumes=volumes, securityContext={"fsGroup": 2000}))
+
+    data, own, directory = plan_volumes(pod, node=NODE)
 
     assert (data.group, own.group, directory.group) == (2000, 2000, None)
     assert own.files == {"name": VolumeFile("web", 0o440)}

@@ -12,7 +12,7 @@ from kubeletsim.model.pod import metadata
 from kubeletsim.pods.failures import MountFailure
 from kubeletsim.pods.requests import NodeFacts
 from kubeletsim.pods.volumes import VolumeManager
-from tests.fakes.pods import UID, make_pod
+from tests.fakes.pods import UID, container, make_pod
 
 pytestmark = pytest.mark.looptime
 
@@ -43,7 +43,8 @@ def volumes(tmp_path: Path) -> Volumes:
 
 
 def with_volume(**source: object) -> Pod:
-    return make_pod(volumes=[{"name": "data", **source}])
+    app = container("app", volumeMounts=[{"name": "data", "mountPath": "/data"}])
+    return make_pod(app, volumes=[{"name": "data", **source}])
 
 
 async def test_a_pod_without_volumes_waits_for_nothing(volumes: Volumes) -> None:
@@ -57,6 +58,14 @@ async def test_the_first_sync_waits_for_one_look_and_later_ones_do_not(volumes: 
     assert volumes.path("empty-dir").is_dir()
     assert await volumes.mount(pod) == 0
     assert volumes.events == []
+
+
+async def test_an_image_volume_is_waited_for_as_well_and_leaves_nothing(volumes: Volumes) -> None:
+    pod = with_volume(image={"reference": "files:1"})
+
+    assert await volumes.mount(pod) == 0.3
+    await volumes.manager.unmount(pod)
+    assert list(volumes.root.iterdir()) == []
 
 
 async def test_a_volume_that_fails_is_tried_again_ever_later_and_told_each_time(
