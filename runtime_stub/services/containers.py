@@ -189,13 +189,7 @@ class Containers:
         pid = machine.new_pid()
 
         def execute() -> None:
-            try:
-                programs.append(machine.program_of(container))
-                machine.open_log(container, programs[0])
-            except NotExecutable as error:
-                raise Refusal(Reason.START_FAILED, cause=str(error)) from error
-            except OSError as error:
-                raise Refusal(Reason.LOG_FAILED, cause=_file_error(error)) from error
+            programs.append(self._program(container))
 
         def commit() -> None:
             machine.start_process(container, programs[0], pid=pid)
@@ -203,6 +197,22 @@ class Containers:
         facts = {**container_facts(container), "pid": pid, "pid_text": str(pid)}
         key = container_key(machine.world, container)
         return Scene(subject=key, facts=facts, steps={"execute": execute, "commit": commit})
+
+    def _program(self, container: Container) -> Program:
+        """Return what a container does. Its log is there even if that cannot be done: containerd makes it before."""
+        try:
+            program = self._machine.program_of(container)
+        except NotExecutable as error:
+            self._open_log(container, ())
+            raise Refusal(Reason.START_FAILED, cause=str(error)) from error
+        self._open_log(container, program)
+        return program
+
+    def _open_log(self, container: Container, program: Program) -> None:
+        try:
+            self._machine.open_log(container, program)
+        except OSError as error:
+            raise Refusal(Reason.LOG_FAILED, cause=_file_error(error)) from error
 
     def _note_start_failure(self, container: Container, message: str) -> None:
         now = self._machine.world.get_container(container.id)

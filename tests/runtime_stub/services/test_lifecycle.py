@@ -92,7 +92,7 @@ async def test_a_tty_has_one_stream(lab: Bench, directory: Path) -> None:
     assert " stdout F sh: nosuch" in (directory / "logs/app/0.log").read_text()
 
 
-async def test_a_container_that_cannot_start_has_a_start_error(lab: Bench) -> None:
+async def test_a_container_that_cannot_start_has_a_start_error_and_an_empty_log(lab: Bench, directory: Path) -> None:
     sandbox_id = await lab.client.run_sandbox()
     id_ = await lab.client.create(sandbox_id, lab.client.container("/nosuch"))
     with pytest.raises(Refusal) as refused:
@@ -102,6 +102,7 @@ async def test_a_container_that_cannot_start_has_a_start_error(lab: Bench) -> No
     assert refused.value.reason is Reason.START_FAILED
     assert (status.exit_code, status.reason, status.started_at) == (128, "StartError", 0)
     assert status.message.endswith('exec: "/nosuch": stat /nosuch: no such file or directory')
+    assert (directory / "logs/app/0.log").read_text() == ""
 
 
 async def test_a_log_that_cannot_be_made_is_a_start_error(lab: Bench, directory: Path) -> None:
