@@ -134,7 +134,8 @@ class _ClientSpans:
         return call_method
 
     def _call_done(self, span: Span, call: _Call) -> None:
-        self._end(span, _result_of(call.code()), _result_of(call.details()))
+        code = _result_of(call.code())
+        self._end(span, code, None if code is grpc.StatusCode.OK else _result_of(call.details()))
 
     def _end(self, span: Span, code: grpc.StatusCode, details: str | None) -> None:
         if not span.is_recording():  # ended already: gRPC may report a cancelled call twice
@@ -248,7 +249,10 @@ def _results(address: dict[str, AttributeValue]) -> dict[grpc.StatusCode, dict[s
 
 def _outcome(context: _ServicerContext, error: BaseException | None) -> tuple[grpc.StatusCode, str]:
     """Return the code and text that gRPC sends, or would have sent, for a handler that ended like this."""
-    code, message = context.code() or grpc.StatusCode.OK, context.details() or ""
+    code = context.code() or grpc.StatusCode.OK
+    if error is None and code is grpc.StatusCode.OK:  # nearly always
+        return code, ""
+    message = context.details() or ""
     match error:
         case None | grpc.aio.AbortError():
             return code, message
