@@ -28,7 +28,7 @@ from kubeletsim.pb import cri_pb2, cri_pb2_grpc
 from kubeletsim.traces.store import TraceStore
 from tests.lab import Lab, Program, running
 
-ROUNDS, CALLS, IN_FLIGHT = 12, 640, 32
+ROUNDS, CALLS, IN_FLIGHT = 9, 640, 32
 ONE_BY_ONE = 300
 CALLS_ONE_BY_ONE: dict[str, Any] = {
     "Version": cri_pb2.VersionRequest(),

@@ -23,7 +23,7 @@ IMAGE = "docker.io/library/nginx:1.27"
 SERVICE = "/runtime.v1.RuntimeService"
 LARGEST_ANSWER_BYTES = 64 << 20
 
-BUSY_CONTAINERS, BUSY_ROUNDS, BUSY_SECONDS, BUSY_AT_ONCE = 300, 3, 2.0, 2
+BUSY_CONTAINERS, BUSY_ROUNDS, BUSY_SECONDS, BUSY_AT_ONCE = 300, 3, 1.5, 2
 """For the second process: calls that keep a server busy and a client idle."""
 
 
