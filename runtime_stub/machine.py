@@ -19,12 +19,10 @@ from runtime_stub.behaviour.well_known_images import WELL_KNOWN
 from runtime_stub.events import Events
 from runtime_stub.journal import Journal
 from runtime_stub.logs import LogFile, create_log
-from runtime_stub.network.answers import attend
-from runtime_stub.network.answers.service import answers_of
+from runtime_stub.network.answers.service import serve
 from runtime_stub.network.declared import declared_services
 from runtime_stub.network.pod import Fabric
 from runtime_stub.network.ports import Ports
-from runtime_stub.network.stream import End
 from runtime_stub.outputs import Outputs
 from runtime_stub.processes import Processes
 from runtime_stub.shell.accounts import Identity, identity_of
@@ -71,7 +69,9 @@ class Machine:
         self.processes = Processes(clock, self, notice_seconds=self._notice_seconds)
         self.ports = Ports()
         self.fabric = Fabric(ports=self.ports, sandboxes=self.world.sandboxes)
-        self.surroundings = Surroundings(image_entry=self.image_entry, fabric=self.fabric, now=self.now)
+        self.surroundings = Surroundings(
+            image_entry=self.image_entry, fabric=self.fabric, now=self.now, signal=self.signal
+        )
         self._out_of_memory: set[str] = set()
         self.outputs = Outputs()
         self.signalled: set[str] = set()
@@ -290,18 +290,15 @@ class Machine:
         sandbox = self.world.get_sandbox(container.sandbox_id) if container is not None else None
         if container is None or sandbox is None:
             return
-
-        def accept(end: End) -> None:
-            attend(end, answers_of(service, lambda: self.surroundings.files_of(container, sandbox)))
-
-        self.process_hushed(id_, service.port)
-        self.ports.listen(id_, sandbox, service.port, accept, shared=True)
+        serve(self.ports, id_, sandbox, service, lambda: self.surroundings.files_of(container, sandbox))
 
     def process_hushed(self, id_: str, port: int) -> None:
         """Let a port of a pod be answered no longer."""
-        for listener in self.ports.of_container(id_):
-            if listener.port == port:
-                self.ports.leave(listener)
+        self.ports.leave_port(id_, port)
+
+    def process_catches(self, id_: str, signum: int) -> bool:
+        """Let a process that has a handler for a signal deal with it."""
+        return self.surroundings.catches(id_, signum)
 
     def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
         """Remember why a process is about to end."""
@@ -353,16 +350,21 @@ class Machine:
         process: Program | Steps = program
         if program == LIVE:
             stdin = Console(is_terminal=container.config.tty) if _has_stdin(container) else Input()
-            process = self._live(container, self.argv_of(container), unknown=self._server_of(container), stdin=stdin)
+            unknown = self._server_of(container)
+            process = self._live(container, self.argv_of(container), unknown=unknown, stdin=stdin, is_init=True)
         self.processes.run(
             container.id, process, started_at=started_at, steps_done=steps_done, has_stdin=_has_stdin(container)
         )
 
-    def _live(self, container: Container, argv: list[str], *, unknown: Program, stdin: Input) -> Steps:
+    def _live(
+        self, container: Container, argv: list[str], *, unknown: Program, stdin: Input, is_init: bool = False
+    ) -> Steps:
         sandbox = self.world.get_sandbox(container.sandbox_id)
         assert sandbox is not None  # noqa: S101  # it cannot be removed before its containers
         path = _image_path(container)
-        return self.surroundings.process(container, sandbox, argv, image_path=path, unknown=unknown, stdin=stdin)
+        return self.surroundings.process(
+            container, sandbox, argv, image_path=path, unknown=unknown, stdin=stdin, is_init=is_init
+        )
 
 
 def _has_stdin(container: Container) -> bool:

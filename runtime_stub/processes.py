@@ -67,6 +67,9 @@ class ProcessObserver(Protocol):
     def process_hushed(self, id_: str, port: int) -> None:
         """Note that a process answers on a port no longer."""
 
+    def process_catches(self, id_: str, signum: int) -> bool:
+        """Hand a process a signal; tell whether it deals with it itself."""
+
     def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
         """Note why a process is about to end."""
 
@@ -154,7 +157,9 @@ class Processes:
     def signal(self, id_: str, signum: int, *, is_init: bool = True) -> None:
         """Send a signal; when it is fatal the process ends now. The init of a PID namespace ignores what it can."""
         process = self._processes.get(id_)
-        if process is None or process.dying or not self._is_fatal(process, signum, is_init=is_init):
+        if process is None or process.dying or self._observer.process_catches(id_, signum):
+            return
+        if not self._is_fatal(process, signum, is_init=is_init):
             return
         if process.timer:
             process.timer.cancel()

@@ -22,6 +22,8 @@ from runtime_stub.shell.program import Program, Steps
 from runtime_stub.shell.rootfs import rootfs
 from runtime_stub.state.records import Container, Sandbox
 
+INIT = 1
+"""The id of a container's first process."""
 DEFAULT_RESOLV_CONF = "nameserver 10.0.0.10\n"
 
 
@@ -32,12 +34,21 @@ class Surroundings:
         image_entry: what is known of an image, by its name.
         fabric: the network of all pods.
         now: Unix nanoseconds.
+        signal: sends a signal to a container's first process.
     """
 
-    def __init__(self, *, image_entry: Callable[[str], ImageEntry], fabric: Fabric, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        image_entry: Callable[[str], ImageEntry],
+        fabric: Fabric,
+        now: Callable[[], int],
+        signal: Callable[[str, int], None],
+    ) -> None:
         self._image_entry = image_entry
         self._fabric = fabric
         self._now = now
+        self._signal = signal
         self._contexts: dict[str, Context] = {}
 
     def process(
@@ -49,8 +60,9 @@ class Surroundings:
         image_path: str,
         unknown: Program,
         stdin: Input,
+        is_init: bool = False,
     ) -> Steps:
-        """Return a process in a container; the first one has the id 1 there.
+        """Return a process in a container.
 
         Args:
             container: where it runs.
@@ -59,12 +71,18 @@ class Surroundings:
             image_path: the image's repository without its domain.
             unknown: what commands do that may exist and are not emulated.
             stdin: its standard input.
+            is_init: whether it is the container's first, which has the id 1.
         """
         context = self._context(container, sandbox, is_busybox=is_busybox(image_path))
         context.unknown = unknown
-        pid = context.begin(argv)
+        pid = INIT if is_init else context.begin(argv)
         call = Call(argv, context, stdin, context.environment, context.working_directory, pid)
         return _ended(find_command(call, shell=argv[0]), lambda: context.end(pid))
+
+    def catches(self, container_id: str, signum: int) -> bool:
+        """Hand a container's first process a signal; tell whether it deals with it itself."""
+        context = self._contexts.get(container_id)
+        return context is not None and context.catches(INIT, signum)
 
     def files_of(self, container: Container, sandbox: Sandbox) -> Files:
         """Return the files of a container in which nothing runs that is emulated: a server."""
@@ -83,6 +101,7 @@ class Surroundings:
         context = self._contexts.get(container.id)
         if context is None:
             context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox)
+            context.begin([*container.config.command, *container.config.args] or [container.config.metadata.name])
         return context
 
     def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
@@ -106,6 +125,7 @@ class Surroundings:
             now=lambda: self._now() / 1e9,
             memory_limit_bytes=container.resources.memory_limit_in_bytes,
             is_busybox=is_busybox,
+            signal_init=lambda signum: self._signal(container.id, signum),
         )
         security = config.linux.security_context
         mounts = [

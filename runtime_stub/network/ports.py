@@ -105,9 +105,11 @@ class Ports:
         for listener in list(self._of_container.get(container_id, ())):
             self.leave(listener)
 
-    def of_container(self, container_id: str) -> list[Listener]:
-        """Return what a container listens on."""
-        return list(self._of_container.get(container_id, ()))
+    def leave_port(self, container_id: str, port: int) -> None:
+        """Forget that a container listened on a port."""
+        for listener in list(self._of_container.get(container_id, ())):
+            if listener.port == port:
+                self.leave(listener)
 
     def of_sandbox(self, sandbox_id: str) -> list[Socket]:
         """Return what the containers of a sandbox with a network of its own listen on, as they see it."""

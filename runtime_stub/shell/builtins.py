@@ -11,10 +11,15 @@ from runtime_stub.shell.expansion import ExpansionError
 from runtime_stub.shell.parser import parse
 from runtime_stub.shell.program import Output, Steps, news
 from runtime_stub.shell.redirection import complaint, wording
+from runtime_stub.shell.signals import name_of, number_of
+from runtime_stub.shell.traps import trap
 from runtime_stub.shell.word_reader import ScriptError
 
 if TYPE_CHECKING:
     from runtime_stub.shell.interpreter import Shell
+
+SIGNAL_STATUS = 128
+"""What is added to a signal's number where it is a status."""
 
 Builtin = Callable[["Shell", Sequence[str], Input], Steps]
 
@@ -200,30 +205,57 @@ def _read(shell: "Shell", argv: Sequence[str], stdin: Input) -> Steps:
 
 
 def _wait(shell: "Shell", argv: Sequence[str], stdin: Input) -> Steps:
-    wanted = [shell.jobs.find(int(word)) for word in argv[1:] if word.isdecimal()]
-    if any(job is None for job in wanted):
+    words = [one for one in (shell.jobs.named(word) for word in argv[1:]) if one is not None]
+    if len(words) < len(argv[1:]):
         return 127
-    while any(job.status is None for job in (wanted or shell.jobs.running) if job is not None):
+    while any(job.status is None for job in (words or shell.jobs.running)):
+        mailbox = shell.context.mailboxes.get(shell.pid)
+        if mailbox is not None and mailbox.pending:
+            return SIGNAL_STATUS + mailbox.pending[0]
         yield news(shell.context.bell, shell.jobs.next_due(), heeds_signals=False)
-    return (wanted[-1].status or 0) if wanted and wanted[-1] is not None else 0
+    return (words[-1].status or 0) if words else 0
 
 
 def _kill(shell: "Shell", argv: Sequence[str], stdin: Input) -> Steps:
-    signum, status = int(signal.SIGTERM), 0
-    for word in argv[1:]:
-        if word.startswith("-"):
-            name = word[1:].upper().removeprefix("SIG")
-            number = int(name) if name.isdecimal() else getattr(signal, f"SIG{name}", None)
-            if number is None:
-                yield from complaint(shell.name, "kill", f"bad signal name '{word[1:]}'")
-                return 1
-            signum = number
-        elif not word.isdecimal() or (job := shell.jobs.find(int(word))) is None or job.status is not None:
+    words, signum, status = list(argv[1:]), int(signal.SIGTERM), 0
+    if words[:1] == ["-l"]:
+        yield Output("stdout", "".join(f"{one.value:2}) {name_of(one.value)}\n" for one in signal.Signals).encode())
+        return 0
+    if words and words[0].startswith("-"):
+        name = words.pop(0)[1:]
+        name = words.pop(0) if name == "s" and words else name
+        number = number_of(name)
+        if number is None:
+            yield from complaint(shell.name, "kill", f"bad signal name '{name}'")
+            return 1
+        signum = number
+    for word in words:
+        if not _send(shell, word, signum):
             yield from complaint(shell.name, "kill", f"can't kill pid {word}", "No such process")
             status = 1
-        elif signum:
-            shell.jobs.kill(job, signum)
     return status
+
+
+def _send(shell: "Shell", word: str, signum: int) -> bool:
+    """Send a signal to a job or a process; tell whether there is one."""
+    context, job = shell.context, shell.jobs.named(word)
+    if job is not None:
+        if job.status is None and signum and not context.catches(job.pid, signum):
+            shell.jobs.kill(job, signum)
+        return job.status is None or bool(signum)
+    pid = int(word) if word.isdecimal() else 0
+    if pid not in context.processes:
+        return False
+    if not signum or context.catches(pid, signum):
+        return True
+    if pid == 1:
+        if signum != signal.SIGKILL:  # means nothing from inside the namespace
+            context.signal_init(signum)
+    elif pid in context.enders:
+        context.enders[pid]()
+    elif pid == shell.process_id:
+        raise EndShell(SIGNAL_STATUS + signum)
+    return True
 
 
 def _umask(shell: "Shell", argv: Sequence[str], stdin: Input) -> Steps:
@@ -252,7 +284,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "return": _return,
     "set": _set,
     "shift": _shift,
-    "trap": _nothing,
+    "trap": trap,
     "umask": _umask,
     "unset": _unset,
     "wait": _wait,

@@ -13,6 +13,7 @@ from runtime_stub.shell.accounts import Identity
 from runtime_stub.shell.bell import Bell
 from runtime_stub.shell.files import Files
 from runtime_stub.shell.program import Program, Read, Step, Steps
+from runtime_stub.shell.signals import Mailbox
 
 ByteSteps = Generator[Step, bytes | None, bytes]
 """A part of a process that yields bytes in the end."""
@@ -64,6 +65,11 @@ class Network(Protocol):
         """Return the addresses that DNS has for a fully qualified name; none for one that it does not know."""
 
 
+def _nobody(signum: int) -> None:
+    """Send a signal to nobody."""
+    del signum
+
+
 @dataclass(slots=True)
 class Context:
     """Surroundings of the processes of one container."""
@@ -87,15 +93,33 @@ class Context:
     processes: dict[int, list[str]] = field(default_factory=dict)
     """Argument lists by process id, of the container's own numbering."""
 
+    mailboxes: dict[int, Mailbox] = field(default_factory=dict)
+    """Of processes that do something about signals, by their id."""
+    enders: dict[int, Callable[[], None]] = field(default_factory=dict)
+    """What ends processes that go on by themselves, by their id."""
+    signal_init: Callable[[int], None] = _nobody
+    """Sends a signal to the container's first process."""
+
+    def mailbox(self, pid: int) -> Mailbox:
+        """Return where a process' signals wait for it."""
+        return self.mailboxes.setdefault(pid, Mailbox(self.bell))
+
+    def catches(self, pid: int, signum: int) -> bool:
+        """Hand a process a signal; tell whether it deals with it itself."""
+        mailbox = self.mailboxes.get(pid)
+        return mailbox is not None and mailbox.take(signum)
+
     def begin(self, argv: Sequence[str]) -> int:
         """Note a process, and return its id."""
         pid = max(self.processes, default=0) + 1
         self.processes[pid] = list(argv)
+        self.mailboxes.pop(pid, None)
         return pid
 
     def end(self, pid: int) -> None:
         """Forget a process."""
         self.processes.pop(pid, None)
+        self.enders.pop(pid, None)
 
 
 class Input:

@@ -16,6 +16,7 @@ from runtime_stub.shell.context import Call, Context, Input
 from runtime_stub.shell.conversation import converse
 from runtime_stub.shell.expansion import ExpansionError, TextSteps, expand, expand_one, expand_pattern
 from runtime_stub.shell.jobs import Jobs
+from runtime_stub.shell.parameters import Parameters
 from runtime_stub.shell.parser import parse
 from runtime_stub.shell.pipes import PipeInput, as_child, captured
 from runtime_stub.shell.program import Step, Steps, Wait
@@ -35,6 +36,7 @@ from runtime_stub.shell.syntax import (
     Simple,
     While,
 )
+from runtime_stub.shell.traps import at_exit, deal_with_signals
 from runtime_stub.shell.word_reader import ScriptError
 
 SYNTAX_ERROR = 2
@@ -45,8 +47,8 @@ MAX_DEPTH = 60
 """How deeply functions and subshells may call each other."""
 
 
-class Shell:
-    """One shell: variables, functions, options, background.
+class Shell(Parameters):
+    """One shell: functions, traps and options, besides what it knows.
 
     Args:
         context: the container.
@@ -56,53 +58,19 @@ class Shell:
     """
 
     def __init__(self, context: Context, *, name: str, variables: Mapping[str, str], directory: str) -> None:
+        super().__init__(name=name, variables=variables, jobs=Jobs(context.now))
         self.context = context
-        self.name = name
-        self.variables = dict(variables)
-        self.exported = set(variables)
-        self.arguments: list[str] = []
         self.functions: dict[str, Command] = {}
+        self.traps: dict[int, str] = {}
+        """Commands by the number of the signal that they are for."""
         self.directory = directory
         self.pid = 0
-        self.status = 0
-        self.stop_at_failure = False
-        self.jobs = Jobs(context.now)
+        """The process that the shell is; 0 for a subshell that is part of its parent's."""
         self.stdin = Input()
         self._tested = 0
         self._depth = 0
         self._commands = 0
         self._substituted = 0
-
-    # What expansion asks for (Variables)
-
-    def get(self, name: str) -> str | None:
-        """Return a variable or a special parameter."""
-        match name:
-            case "?":
-                return str(self.status)
-            case "#":
-                return str(len(self.arguments))
-            case "$":
-                return "1"
-            case "!":
-                return str(self.jobs.last_pid or "")
-            case "-":
-                return "e" if self.stop_at_failure else ""
-            case "0":
-                return self.name
-            case _ if name.isdecimal():
-                number = int(name)
-                return self.arguments[number - 1] if number <= len(self.arguments) else None
-            case _:
-                return self.variables.get(name)
-
-    def set(self, name: str, value: str) -> None:
-        """Set a variable."""
-        self.variables[name] = value
-
-    def positional(self) -> Sequence[str]:
-        """Return `$@`."""
-        return self.arguments
 
     def capture(self, body: Body) -> TextSteps:
         """Run a script in a subshell, and return its output without the last newlines."""
@@ -123,15 +91,15 @@ class Shell:
         except ScriptError as error:
             yield from complaint(self.name, error)
             return SYNTAX_ERROR
-        return (yield from self.jobs.mixed(self._guarded(body, self.stdin, last=replaces_shell)))
+        return (yield from self.jobs.mixed(at_exit(self, self._guarded(body, self.stdin, last=replaces_shell))))
 
     def interact(self) -> Steps:
         """Read commands from standard input, one line or construct at a time, until its end."""
-        return (yield from self.jobs.mixed(converse(self)))
+        return (yield from self.jobs.mixed(at_exit(self, converse(self))))
 
-    def subshell(self, body: Body, stdin: Input) -> Steps:
+    def subshell(self, body: Body, stdin: Input, *, last: bool = False) -> Steps:
         """Run a script that cannot change this shell; call it on a copy."""
-        return (yield from self._guarded(body, stdin, last=False))
+        return (yield from at_exit(self, self._guarded(body, stdin, last=last)))
 
     def _guarded(self, body: Body, stdin: Input, *, last: bool) -> Steps:
         try:
@@ -149,13 +117,21 @@ class Shell:
         """Run items in order."""
         for number, item in enumerate(body):
             if item.background:
-                pid = self.context.begin([self.name])
-                self.jobs.begin(self._copy().subshell((replace(item, background=False),), Input()), pid=pid)
-                self.context.end(pid)
-                self.status = 0
+                self._begin_job(replace(item, background=False))
             else:
                 yield from self._item(item, stdin, last=last and number == len(body) - 1)
+            if self.traps:
+                yield from deal_with_signals(self)
         return self.status
+
+    def _begin_job(self, item: Item) -> None:
+        """Let a subshell go on in the background, as a process of its own."""
+        shell = self._copy()
+        shell.pid = self.context.begin([self.name])
+        shell.jobs = Jobs(self.context.now)
+        steps = shell.jobs.mixed(shell.subshell((item,), Input(), last=True))
+        self.jobs.begin(steps, pid=shell.pid, end=lambda: self.context.end(shell.pid))
+        self.status = 0
 
     def _item(self, item: Item, stdin: Input, *, last: bool) -> Steps:
         for number, (joint, pipeline) in enumerate(item.pipelines):
@@ -198,7 +174,7 @@ class Shell:
             case Redirected(inner, redirections):
                 yield from self._redirected(inner, redirections, stdin)
             case Group(body, subshell):
-                if subshell:
+                if subshell and not (last and self.pid and not self.traps):  # else it takes the shell's place
                     self.status = yield from self._copy().subshell(body, stdin)
                 else:
                     yield from self.body(body, stdin, last=last)
@@ -292,7 +268,7 @@ class Shell:
             self.status = 1
             return 1
         if argv:
-            last = last and not command.redirections
+            last = last and not command.redirections and not self.traps
             self.status = yield from redirected(self._call(argv, values, stdin, last=last), table)
         return self.status
 
@@ -368,6 +344,7 @@ class Shell:
         if self._depth >= MAX_DEPTH:
             raise ExpansionError("too many nested subshells")
         copy = Shell(self.context, name=self.name, variables=self.variables, directory=self.directory)
+        copy.process_id, copy.traps = self.process_id, {one: "" for one, text in self.traps.items() if not text}
         copy.exported, copy.arguments = set(self.exported), list(self.arguments)
         copy.functions, copy.status, copy.stdin = dict(self.functions), self.status, self.stdin
         copy.stop_at_failure, copy.jobs = self.stop_at_failure, self.jobs

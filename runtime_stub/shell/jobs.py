@@ -4,6 +4,7 @@ Everything happens in one process of simulated time: whenever the shell waits, w
 out, and the wait is cut at the moments when something is.
 """
 
+import signal
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ class Job:
     steps: Steps
     due: float
     """When it goes on, in seconds of the shell's life."""
+    end: Callable[[], None]
     status: int | None = None
     """Its exit code when it has ended."""
     wait: Wait | None = None
@@ -48,24 +50,31 @@ class Jobs:
         """What has not ended."""
         return [one for one in self._jobs if one.status is None]
 
-    def begin(self, steps: Steps, *, pid: int) -> None:
-        """Put a process into the background."""
+    def begin(self, steps: Steps, *, pid: int, end: Callable[[], None]) -> None:
+        """Put a process into the background; `end` is called when it has ended, however it does."""
         self.last_pid = pid
-        self._jobs.append(Job(pid, steps, self.elapsed))
+        self._jobs.append(Job(pid, steps, self.elapsed, end))
 
     def find(self, pid: int) -> Job | None:
         """Return a job by its process id."""
         return next((one for one in reversed(self._jobs) if one.pid == pid), None)
 
+    def named(self, word: str) -> Job | None:
+        """Return a job by its process id, or by its number as `%1`."""
+        if word.startswith("%") and word[1:].isdecimal():
+            return self._jobs[int(word[1:]) - 1] if 0 < int(word[1:]) <= len(self._jobs) else None
+        return self.find(int(word)) if word.isdecimal() else None
+
     def close(self) -> None:
         """End everything in the background."""
         for job in self.running:
-            job.steps.close()
+            self.kill(job, signal.SIGKILL)
 
     def kill(self, job: Job, signum: int) -> None:
         """End a job by a signal."""
-        job.steps.close()
         job.status = 128 + signum
+        job.steps.close()
+        job.end()
 
     def next_due(self) -> float:
         """Return how long it is until something happens in the background."""
@@ -75,8 +84,11 @@ class Jobs:
 
     def mixed(self, main: Steps) -> Steps:
         """Return the shell's process with its background woven in."""
-        status = yield from relayed(main, self._meanwhile)
-        yield from self._catch_up()
+        try:
+            status = yield from relayed(main, self._meanwhile)
+            yield from self._catch_up()
+        finally:
+            self.close()
         return status
 
     def _meanwhile(self, step: Step) -> Generator[Step, bytes | None, bytes | None]:
@@ -115,6 +127,7 @@ class Jobs:
                     step = next(job.steps)
                 except StopIteration as end:
                     job.status = int(end.value or 0)
+                    job.end()
                     break
                 if isinstance(step, Wait):
                     job.wait, job.due = step, self.elapsed + step.seconds

@@ -16,10 +16,10 @@ from runtime_stub.shell.words import Statement, UnfinishedScript, split_script
 Unknown = Callable[[str], Program]
 """What a command does that is not emulated, by its name; the shell does not outlive a program without an `Exit`."""
 
-_SILENT_BUILTINS = frozenset({"umask", "unset", "trap", "wait"})
+_SILENT_BUILTINS = frozenset({"umask", "unset", "wait"})
 _OTHER_BUILTINS = frozenset(
     {".", "break", "cd", "command", "continue", "eval", "export", "kill", "local", "pwd", "read", "readonly", "return"}
-) | {"set", "shift", "source"}
+) | {"set", "shift", "source", "trap"}
 COMMAND_NOT_FOUND = 127
 SYNTAX_ERROR = 2
 

@@ -43,6 +43,9 @@ class Observer:
     def process_hushed(self, id_: str, port: int) -> None:
         self.told.append(("hushed", port))
 
+    def process_catches(self, id_: str, signum: int) -> bool:
+        return False
+
     def process_ran_out_of_memory(self, id_: str, *, at: int) -> None:
         self.told.append(("out of memory",))
 

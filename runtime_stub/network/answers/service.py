@@ -3,13 +3,16 @@
 from collections.abc import Callable
 
 from runtime_stub.behaviour.service import Service
-from runtime_stub.network.answers import Answers
+from runtime_stub.network.answers import Answers, attend
 from runtime_stub.network.answers.health import HealthAnswers
 from runtime_stub.network.answers.http import HTTPAnswers, Site
 from runtime_stub.network.answers.pages import described, files_below
 from runtime_stub.network.answers.text import TextAnswers
 from runtime_stub.network.answers.whichever import WhicheverAnswers
+from runtime_stub.network.ports import Ports
+from runtime_stub.network.stream import End
 from runtime_stub.shell.files import Files
+from runtime_stub.state.records import Sandbox
 
 PAGE = "<!DOCTYPE html><title>runtime-stub</title><p>A simulated web server answers.\n"
 
@@ -30,6 +33,16 @@ def answers_of(service: Service, files: Callable[[], Files]) -> Answers:
             return TextAnswers(greeting=service.greeting, replies=service.replies)
         case "any":
             return WhicheverAnswers(_site(service, files), service.health.get)
+
+
+def serve(ports: Ports, container_id: str, sandbox: Sandbox, service: Service, files: Callable[[], Files]) -> None:
+    """Let a container answer on a port of its pod; differently, if it did before."""
+
+    def accept(end: End) -> None:
+        attend(end, answers_of(service, files))
+
+    ports.leave_port(container_id, service.port)
+    ports.listen(container_id, sandbox, service.port, accept, shared=True)
 
 
 def _site(service: Service, files: Callable[[], Files]) -> Site:

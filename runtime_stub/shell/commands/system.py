@@ -277,6 +277,7 @@ def run_shell(call: Call, script: str | None, words: Sequence[str], *, stop_at_f
 
     made = Shell(call.context, name=words[0], variables=call.environment, directory=call.directory)
     made.pid = call.pid
+    made.process_id = call.pid or 1
     made.arguments, made.stdin, made.stop_at_failure = list(words[1:]), call.stdin, stop_at_failure
     return (yield from made.interact() if script is None else made.run(script, replaces_shell=True))
 

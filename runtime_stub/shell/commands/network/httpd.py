@@ -44,7 +44,13 @@ def httpd(call: Call) -> Steps:
         yield from complaint(call.name, "bind", wording(error))
         return 1
     if "f" not in found:
-        call.context.begin(call.argv)
+        pid = call.context.begin(call.argv)
+
+        def end() -> None:
+            leave()
+            call.context.end(pid)
+
+        call.context.enders[pid] = end
         return 0
     try:
         yield Wait(FOREVER, heeds_signals=True)

@@ -3,6 +3,7 @@
 import errno
 from collections import deque
 from collections.abc import Generator
+from functools import partial
 
 from runtime_stub.network.stream import End
 from runtime_stub.shell.commands.network.reaching import addresses, connected
@@ -112,14 +113,7 @@ def _serve(call: Call, arrived: deque[End], program: list[str], children: Jobs) 
         end = yield from _first(call, arrived, wait=0)
         if end is not None:
             pid = call.context.begin(program)
-            children.begin(_child(call, end, program, pid), pid=pid)
-
-
-def _child(call: Call, end: End, program: list[str], pid: int) -> Steps:
-    try:
-        return (yield from _run(call, end, program))
-    finally:
-        call.context.end(pid)
+            children.begin(_run(call, end, program), pid=pid, end=partial(call.context.end, pid))
 
 
 def _run(call: Call, end: End, program: list[str]) -> Steps:
