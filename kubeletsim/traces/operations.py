@@ -33,7 +33,7 @@ class OperationStatistics:
 
 @dataclass(slots=True)
 class _Counts:
-    durations_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    durations_ns: "array[int]" = field(default_factory=lambda: array("Q"))
     errors: int = 0
     self_ns: int = 0
 

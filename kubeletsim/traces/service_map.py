@@ -32,8 +32,8 @@ class ServiceEdge:
 
 @dataclass(slots=True)
 class _Calls:
-    client_ns: "array[int]" = field(default_factory=lambda: array("q"))
-    server_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    client_ns: "array[int]" = field(default_factory=lambda: array("Q"))
+    server_ns: "array[int]" = field(default_factory=lambda: array("Q"))
     errors: int = 0
 
 

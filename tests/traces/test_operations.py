@@ -52,3 +52,10 @@ def test_a_recorded_pod_start_is_told_by_its_operations() -> None:
 def test_no_spans_have_no_statistics() -> None:
     assert operation_statistics([]) == []
     assert percentile([], 50) == 0
+
+
+def test_durations_at_the_limit_of_otlp_are_counted() -> None:
+    largest = 2**64 - 1
+    spans = [Span("t", "1", "", "sync", "kubelet", 0, largest), Span("t", "2", "1", "run", "runtime", 0, largest)]
+
+    assert [one.max_ns for one in operation_statistics(spans)] == [largest, largest]

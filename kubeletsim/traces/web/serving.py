@@ -76,6 +76,7 @@ def application(reader: StoreReader, *, token: str | None = None) -> web.Applica
     for path in _PAGES:
         app.router.add_get(path, _index)
     app.router.add_get("/static/{name:.+}", _file)
+    app.router.add_get("/{path:(?!api/|static/).*}", _no_page)
     return app
 
 
@@ -88,6 +89,10 @@ async def _index(request: web.Request) -> web.StreamResponse:
     return _content(_STATIC / "index.html", headers)
 
 
+async def _no_page(_request: web.Request) -> web.StreamResponse:
+    return _content(_STATIC / "index.html", {"Cache-Control": "no-cache"}, status=404)
+
+
 async def _file(request: web.Request) -> web.StreamResponse:
     path = (_STATIC / request.match_info["name"]).resolve()
     if not path.is_relative_to(_STATIC.resolve()) or path.suffix not in _TYPES or not path.is_file():
@@ -95,9 +100,9 @@ async def _file(request: web.Request) -> web.StreamResponse:
     return _content(path, {"Cache-Control": "no-cache"})
 
 
-def _content(path: Path, headers: Mapping[str, str]) -> web.Response:
+def _content(path: Path, headers: Mapping[str, str], *, status: int = 200) -> web.Response:
     """Return a file of ours, read in line: they are small, and a thread would wait for those that answer questions."""
-    return web.Response(body=path.read_bytes(), headers={**headers, "Content-Type": _TYPES[path.suffix]})
+    return web.Response(status=status, body=path.read_bytes(), headers={**headers, "Content-Type": _TYPES[path.suffix]})
 
 
 def _reason(error: OSError) -> str:

@@ -41,6 +41,7 @@ export function show(main, { params, go }) {
   }
 
   async function load() {
+    place.replaceChildren(el("p.notice", {}, "…"));
     try {
       const found = await ask("compare", { before, after });
       for (const name of ["before", "after"]) {

@@ -171,7 +171,7 @@ function open(main, trace, params) {
 }
 
 function heading(trace) {
-  const root = trace.size ? trace.name(0) : "";
+  const root = (trace.size && trace.name(0)) || "(no name)";
   return el("header.heading", {},
     el("div", {}, el("h1", {}, root), el("span.mono.muted", {}, trace.id)),
     el("div.facts", {}, el("b", {}, duration(trace.duration)), el("span", {}, plural(trace.spans, "span")),
