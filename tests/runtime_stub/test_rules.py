@@ -11,9 +11,10 @@ import pytest
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.rules.rule import Rule
 from runtime_stub.rule_schema import RuleText
+from runtime_stub.server import serving
 from runtime_stub.settings import Settings
 from tests.fakes.otlp_receiver import running_receiver
-from tests.runtime_stub.conftest import connected
+from tests.runtime_stub.conftest import connected, dialled
 from tests.runtime_stub.test_tracing import SAMPLED
 
 
@@ -92,6 +93,16 @@ async def test_a_call_hangs_until_its_deadline(settings: Settings) -> None:
         await client.runtime.Version(pb.VersionRequest())
 
     assert code == "DEADLINE_EXCEEDED"
+
+
+async def test_a_call_that_hangs_does_not_keep_the_runtime_from_stopping(settings: Settings) -> None:
+    settings = replace(settings, rules=(rule(match={"rpc": "Version"}, fault={"hang": True}),))
+    async with dialled(settings) as client:
+        async with serving(settings, environ={}):
+            hanging = asyncio.ensure_future(failure(client.runtime.Version(pb.VersionRequest())))
+            await client.runtime.Status(pb.StatusRequest())
+
+        assert (await hanging)[0] in ("UNAVAILABLE", "CANCELLED")
 
 
 async def test_a_reset_cuts_all_connections_and_the_next_call_goes_through(settings: Settings) -> None:

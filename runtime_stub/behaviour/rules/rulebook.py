@@ -61,16 +61,16 @@ class Rulebook:
     def reset(self, rules: Sequence[Rule], *, now: float) -> None:
         """Put rules in force as if nothing had happened before."""
         self.rules = tuple(rules)
-        self._began = now
+        self._began = {rule.name: now for rule in rules}
         self._chance = Chance(self._seed)
         self._seen: Counter[_Key] = Counter()
         self._acted: Counter[_Key] = Counter()
 
     def replace(self, rules: Sequence[Rule], *, now: float) -> None:
-        """Put other rules in force; those that stay as they are keep their counts, and time begins anew for all."""
+        """Put other rules in force; those that stay as they are go on as if nothing had happened."""
         same = {rule.name for rule in rules if rule in self.rules}
         self.rules = tuple(rules)
-        self._began = now
+        self._began = {rule.name: self._began[rule.name] if rule.name in same else now for rule in rules}
         self._seen = Counter({key: count for key, count in self._seen.items() if key[0] in same})
         self._acted = Counter({key: count for key, count in self._acted.items() if key[0] in same})
 
@@ -83,7 +83,7 @@ class Rulebook:
                 continue  # what it would decide has been decided
             if not rule.match.matches(subject):
                 continue
-            chance = self._act(rule, subject, elapsed_seconds=now - self._began)
+            chance = self._act(rule, subject, elapsed_seconds=now - self._began[rule.name])
             if chance is None:
                 continue
             if rule.latency is not None and delay is None:

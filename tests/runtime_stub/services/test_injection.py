@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -214,3 +216,66 @@ async def test_a_fault_at_a_place_the_call_never_comes_to_leaves_no_mark(stage: 
 
     assert stage.did == ["a", "b"]
     assert stage.noted == {}
+
+
+BODIES = st.recursive(
+    st.lists(st.builds(Spend, st.sampled_from(["one", "two", "fetch"])), max_size=4).map(tuple),
+    lambda inner_: st.lists(
+        st.one_of(
+            inner_.map(lambda body: inner("x", *body)),
+            inner_.map(lambda body: When("yes", body)),
+            inner_.map(lambda body: When("no", body)),
+            inner_.map(lambda body: Each("both", body)),
+        ),
+        max_size=3,
+    ).map(tuple),
+    max_leaves=6,
+)
+
+
+def willing() -> Scene:
+    yes_no = {"yes": lambda: True, "no": lambda: False}
+    return Scene(conditions=yes_no, groups={"both": lambda: [willing(), willing()]})
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(plan=BODIES, total=st.floats(0, 100))
+def test_a_call_takes_as_long_as_its_rule_says_whatever_it_does(plan: Plan, total: float) -> None:
+    class Counted:
+        spent = 0.0
+
+        async def spend(self, seconds: float) -> None:
+            self.spent += seconds
+
+        def catch_up(self) -> None:
+            pass
+
+    decision = Rulebook([Rule(name="r", latency=Slowness(total=Constant(total)))], seed=1).decide(
+        Subject(rpc="Call"), now=0
+    )
+    assert decision is not None
+    pace, draws = Counted(), LatencyModel(LATENCIES, seed=0).draws("Call")
+    injection = Injection(decision, Subject(rpc="Call"), transfer="", cut=lambda: None)
+
+    async def play(body: Plan, scene: Scene) -> None:
+        for node in body:
+            match node:
+                case Spend(latency):
+                    await injection.work(latency, draws.draw(latency), scene.facts, pace)
+                case SpanOf(body=inside):
+                    await play(inside, scene)
+                case When(condition, inside) if scene.conditions[condition]():
+                    await play(inside, scene)
+                case Each(group, inside):
+                    for member in scene.groups[group]():
+                        await play(inside, member)
+
+    async def call() -> None:
+        injection.begin(plan, willing(), draws.again())
+        await play(plan, willing())
+        await injection.make_up(pace)
+
+    with asyncio.Runner() as runner:
+        runner.run(call())
+
+    assert pace.spent == pytest.approx(total, abs=1e-6)

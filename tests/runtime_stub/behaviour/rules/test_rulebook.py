@@ -159,6 +159,16 @@ def test_counts_are_told_by_rule_and_rpc() -> None:
     }
 
 
+def test_a_rule_that_stays_keeps_its_window_when_others_come() -> None:
+    stays, comes = (Rule(name=name, when=Occasion(until_seconds=10), fault=ERROR) for name in ("stays", "comes"))
+    rules = Rulebook([stays], seed=1, now=0)
+
+    rules.replace([stays, comes], now=8)
+
+    decided = [rules.decide(call(), now=now) for now in (9, 11, 17, 19)]
+    assert [one and one.blow and one.blow.rule for one in decided] == ["stays", "comes", "comes", None]
+
+
 def test_replaced_rules_keep_the_counts_of_those_that_stay() -> None:
     stays, goes = Rule(name="stays", when=Occasion(first=1), fault=ERROR), Rule(name="goes", latency=Slowness(factor=2))
     rules = Rulebook([stays, goes], seed=1)
