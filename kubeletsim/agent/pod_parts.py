@@ -164,7 +164,7 @@ def _build_workers(base: Foundation, pod_sync: PodSync, *, watching: Watching, q
         observed=watching.cache,
         queue=queue,
         sync_frequency_seconds=base.config.syncFrequency.seconds,
-        request_relist=watching.pleg.request_relist,
+        request_relist=watching.request_relist,
         clock=base.clock,
         seed=base.seed,
         record=base.record,

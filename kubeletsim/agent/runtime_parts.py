@@ -1,8 +1,8 @@
 """What carries out the syncs of pods: images, hooks, starts, stops and probes, on the runtime."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -18,7 +18,11 @@ from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper
 from kubeletsim.pods.user_namespaces import IDS_PER_POD, UserNamespaces
 
-LONGEST_CRASH_BACKOFF_SECONDS = 300.0
+if TYPE_CHECKING:
+    from kubeletsim.config.schema.kubelet import KubeletConfiguration
+
+CRASH_BACKOFF_SECONDS = (10.0, 300.0)
+REDUCED_CRASH_BACKOFF_SECONDS = (1.0, 60.0)
 
 RemoveContainer = Callable[[ContainerID], Awaitable[None]]
 """Removes a dead container with its logs."""
@@ -100,17 +104,31 @@ def _build_images(base: Foundation) -> ImageManager:
     )
 
 
+def crash_backoff_seconds(config: "KubeletConfiguration", gates: Collection[str]) -> tuple[float, float]:
+    """Return the first and the longest delay between restarts of a container that crashes.
+
+    What is configured outranks the gate ReduceDefaultCrashLoopBackOffDecay; it is absent while its own gate is off.
+    """
+    reduced = "ReduceDefaultCrashLoopBackOffDecay" in gates
+    initial, longest = REDUCED_CRASH_BACKOFF_SECONDS if reduced else CRASH_BACKOFF_SECONDS
+    configured = config.crashLoopBackOff.maxContainerRestartPeriod
+    if configured is not None:
+        longest = configured.seconds
+    return min(initial, longest), longest
+
+
 def _build_starter(
     base: Foundation, *, images: ImageManager, hooks: HookRunner, stopper: PodStopper
 ) -> ContainerStarter:
-    longest = base.config.crashLoopBackOff.maxContainerRestartPeriod  # absent while its gate is off
+    initial, longest = crash_backoff_seconds(base.config, base.gates)
     return ContainerStarter(
         base.runtime,
         images=images,
         hooks=hooks,
         stopper=stopper,
         node=base.facts,
-        max_crash_backoff_seconds=longest.seconds if longest else LONGEST_CRASH_BACKOFF_SECONDS,
+        initial_crash_backoff_seconds=initial,
+        max_crash_backoff_seconds=longest,
         log_links_dir=base.log_links_dir,
         clock=base.clock,
         rng=base.rng,

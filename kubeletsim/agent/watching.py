@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from kubeletsim.agent.foundation import Foundation
+from kubeletsim.model.runtime import PodUID
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.evented import EventedPLEG
 from kubeletsim.pleg.generic import GenericPLEG
@@ -21,6 +22,8 @@ class Watching:
     pleg: GenericPLEG
     evented: EventedPLEG | None
     """Runs the other one beside itself; None while its gate is off."""
+    on_demand: bool
+    """Whether single pods are looked at between relists: gate PLEGOnDemandRelist."""
 
     @classmethod
     def build(cls, base: Foundation) -> Self:
@@ -31,13 +34,24 @@ class Watching:
         evented = EventedPLEG(
             base.runtime, generic=pleg, cache=cache, clock=base.clock, rng=base.rng, registry=base.registry
         )
-        return cls(reader=reader, cache=cache, pleg=pleg, evented=evented if "EventedPLEG" in base.gates else None)
+        return cls(
+            reader=reader,
+            cache=cache,
+            pleg=pleg,
+            evented=evented if "EventedPLEG" in base.gates else None,
+            on_demand="PLEGOnDemandRelist" in base.gates,
+        )
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:
         """What says that the runtime is not being watched, by name."""
         evented = {"EventedPLEG": self.evented.health_problem} if self.evented is not None else {}
         return {"PLEG": self.pleg.health_problem, **evented}
+
+    def request_relist(self, uid: PodUID) -> None:
+        """Have one pod looked at soon, if the gate allows it; else the next relist of everything has to do."""
+        if self.on_demand:
+            self.pleg.request_relist(uid)
 
     async def run(self) -> None:
         """Watch; never returns."""

@@ -64,6 +64,7 @@ class ContainerStarter:
         stopper: stops those whose hook has failed.
         node: the facts of this node that go into their configuration.
         max_crash_backoff_seconds: crashLoopBackOff.maxContainerRestartPeriod.
+        initial_crash_backoff_seconds: the first delay, never above the longest.
         log_links_dir: where a link to each container's log is put (/var/log/containers).
         record: takes Created, Started, Failed and BackOff.
         registry: gets kubelet_started_containers_total and kubelet_started_containers_errors_total.
@@ -78,6 +79,7 @@ class ContainerStarter:
         stopper: PodStopper,
         node: NodeFacts,
         max_crash_backoff_seconds: float,
+        initial_crash_backoff_seconds: float = INITIAL_CRASH_BACKOFF_SECONDS,
         log_links_dir: Path,
         clock: Clock,
         rng: random.Random,
@@ -94,7 +96,7 @@ class ContainerStarter:
         self._rng = rng
         self._record = record
         self._backoff = Backoff(
-            min(INITIAL_CRASH_BACKOFF_SECONDS, max_crash_backoff_seconds),
+            min(initial_crash_backoff_seconds, max_crash_backoff_seconds),
             max_crash_backoff_seconds,
             CRASH_BACKOFF_FORGOTTEN_SECONDS,
         )

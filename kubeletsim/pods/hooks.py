@@ -46,7 +46,8 @@ class HookRunner:
         cri: where exec hooks run.
         observe: reads a pod's state from the runtime, for the address that httpGet hooks without a host go to.
         record: takes FailedPostStartHook, FailedPreStopHook and LifecycleHTTPFallback.
-        registry: gets kubelet_lifecycle_handler_http_fallbacks_total.
+        registry: gets kubelet_lifecycle_handler_http_fallbacks_total and
+            kubelet_sleep_action_terminated_early_total.
     """
 
     def __init__(
@@ -63,6 +64,11 @@ class HookRunner:
         self._fallbacks = Counter(
             "kubelet_lifecycle_handler_http_fallbacks_total",
             "The number of times lifecycle handlers successfully fell back to http from https.",
+            registry=registry,
+        )
+        self._short_sleeps = Counter(
+            "kubelet_sleep_action_terminated_early_total",
+            "The number of times lifecycle sleep handler got terminated before it finishes",
             registry=registry,
         )
 
@@ -103,7 +109,11 @@ class HookRunner:
             except (HTTPFailure, UnknownPort, CRIError, _NoAddress) as error:
                 raise HookFailure(f"HTTP lifecycle hook ({hook.httpGet.path}) {where} - error: {error}") from error
         elif hook.sleep is not None:
-            await asyncio.sleep(hook.sleep.seconds)
+            try:
+                await asyncio.sleep(hook.sleep.seconds)
+            except asyncio.CancelledError:
+                self._short_sleeps.inc()
+                raise
         else:  # tcpSocket is deprecated and has never been run
             raise HookFailure("Cannot run handler: invalid handler")
 

@@ -16,7 +16,7 @@ from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from kubeletsim.model.errors import CRIError
-from kubeletsim.model.pod import is_static, pod_uid
+from kubeletsim.model.pod import ephemeral_containers, is_static, pod_uid
 from kubeletsim.model.runtime import PodUID, RuntimePod
 from kubeletsim.pods.files import has_volumes, pod_dirs, remove_pod_dir
 from kubeletsim.pods.lifecycle import RUNTIME_POD_GRACE_SECONDS, WorkerState
@@ -130,6 +130,12 @@ class _Metrics:
         self._working = gauge(
             "working_pods", "Number of pods the kubelet is actually running.", "lifecycle", "config", "static"
         )
+        # Mirror pods are made at an API server, of which this node has none.
+        gauge("mirror_pods", "The number of mirror pods the kubelet will try to create (one per admitted static pod)")
+        self._ephemeral = gauge(
+            "managed_ephemeral_containers",
+            "Current number of ephemeral containers in pods managed by this kubelet.",
+        )
         self.cleaned_volumes = gauge(
             "orphan_pod_cleaned_volumes",
             "The total number of orphaned Pods whose volumes were cleaned in the last periodic sweep.",
@@ -159,6 +165,7 @@ class _Metrics:
         for label in ("", "true"):
             self._desired.labels(label).set(wanted[label])
             self._active.labels(label).set(active[label])
+        self._ephemeral.set(sum(len(ephemeral_containers(pod)) for pod in desired.values()))
         self._working.clear()
         for worker in working.values():
             if worker.state is not WorkerState.FINISHED:

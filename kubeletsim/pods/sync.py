@@ -52,6 +52,7 @@ from kubeletsim.pods.status import (
 )
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
+from kubeletsim.pods.terminations import Terminations
 from kubeletsim.pods.user_namespaces import UserNamespaces
 from kubeletsim.pods.volumes import VolumeManager
 
@@ -125,7 +126,8 @@ class PodSync:
         tracer: of scope SCOPE.
         record: takes NetworkNotReady, FailedToMakePodDataDirectories, FailedToRetrieveImagePullSecret, FailedKillPod
             and DeadlineExceeded.
-        registry: gets kubelet_pod_start_duration_seconds and kubelet_pod_worker_start_duration_seconds.
+        registry: gets kubelet_pod_start_duration_seconds, kubelet_pod_worker_start_duration_seconds and
+            kubelet_terminated_containers_total.
         restarts_all: whether rules that restart all containers are heeded; gate RestartAllContainersOnContainerExits.
     """
 
@@ -152,6 +154,7 @@ class PodSync:
         self._cri = cri
         self._runtime = runtime
         self._restarts_all = restarts_all
+        self._terminations = Terminations(registry)
         self._stopper = stopper
         self._volumes = volumes
         self._user_namespaces = user_namespaces
@@ -282,10 +285,11 @@ class PodSync:
             self._reasons.forget(pod_uid(pod))
 
     def _compute_status(self, pod: Pod, observed: ObservedPod, *, terminal: bool) -> PodStatus:
+        last = self._statuses.get(pod_uid(pod))
         status = compute_pod_status(
             pod,
             observed,
-            previous=self._statuses.get(pod_uid(pod)),
+            previous=last,
             waiting=self._reasons.of(pod_uid(pod)),
             terminal=terminal,
             now=self._clock.now(),
@@ -294,6 +298,7 @@ class PodSync:
             probes=self._probes.view(pod, observed),
             restarts_all=self._restarts_all,
         )
+        self._terminations.note(status, last=last)
         if status.reason == DEADLINE_REASON:  # once for each look at the pod, as upstream
             self._record(pod_event(pod, DEADLINE_REASON, status.message or ""))
         return status

@@ -92,6 +92,16 @@ async def test_a_pre_stop_hook_that_takes_too_long_does_not_keep_the_container_f
 
 
 @pytest.mark.looptime
+async def test_a_sleep_that_is_cut_short_by_its_containers_end_is_counted(node: Node) -> None:
+    pod = make_pod(hooked(preStop={"sleep": {"seconds": 60}}), terminationGracePeriodSeconds=5)
+    await node.sync_once(pod)
+
+    await node.terminate_once(pod)
+
+    assert node.metric("sleep_action_terminated_early_total") == 1
+
+
+@pytest.mark.looptime
 async def test_a_failed_pre_stop_hook_is_told_and_the_stop_goes_on(node: Node) -> None:
     pod = make_pod(hooked(preStop=run_in("cool")))
     await node.sync_once(pod)

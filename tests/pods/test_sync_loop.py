@@ -372,6 +372,26 @@ async def test_the_gauges_say_what_is_wanted_and_what_is_worked_on(node: Node) -
     assert node.metric("pod_worker_start_duration_seconds_count") == 2
 
 
+async def test_debugging_containers_are_counted_and_mirror_pods_there_are_none(node: Node) -> None:
+    async with node.running():
+        await node.apply(make_pod(ephemeralContainers=[container("debug")]))
+        await asyncio.sleep(5)
+
+    assert node.metric("managed_ephemeral_containers") == 1
+    assert node.registry.get_sample_value("kubelet_mirror_pods") == 0
+
+
+async def test_a_containers_end_is_counted_by_its_code(node: Node) -> None:
+    async with node.running():
+        await node.apply(make_pod())
+        await asyncio.sleep(3)
+        node.runtime.exit("app", code=3)
+        await asyncio.sleep(30)
+
+    labels = {"container_type": "container", "exit_code": "3", "reason": "Error"}
+    assert node.metric("terminated_containers_total", **labels) == 1
+
+
 async def test_pods_are_shown_with_their_newest_status(node: Node) -> None:
     async with node.running():
         await node.apply(make_pod())

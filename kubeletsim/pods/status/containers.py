@@ -15,6 +15,8 @@ from lightkube.models.core_v1 import (
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
+    ContainerUser,
+    LinuxContainerUser,
     Pod,
     PodStatus,
     VolumeMountStatus,
@@ -142,8 +144,17 @@ def _from_runtime(
         lastState=last,
         resources=container.resources,
         allocatedResources=requests or None,
+        user=_user(newest),
         volumeMounts=_volume_mounts(container),
     )
+
+
+def _user(status: RuntimeStatus) -> ContainerUser | None:
+    """Return who the container's first process was started as; None where the runtime does not tell."""
+    if (user := status.user) is None:
+        return None
+    groups = list(user.supplemental_groups) or None
+    return ContainerUser(linux=LinuxContainerUser(uid=user.uid, gid=user.gid, supplementalGroups=groups))
 
 
 def _last_state(container_id: str, old: ContainerStatus | None) -> ContainerState:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kubeletsim.model.pod import pod_json, set_defaults, with_metadata
-from kubeletsim.model.runtime import ContainerState
+from kubeletsim.model.runtime import ContainerState, ContainerUser
 from kubeletsim.pods.status import ProbeView, WaitingReason, compute_pod_status
 from tests.fakes.pods import container, make_pod, observed, sidecar, status
 
@@ -44,6 +44,15 @@ def test_a_container_nobody_has_seen_waits(init, reason):
     assert made.state.waiting.reason == reason
     assert (made.ready, made.started, made.restartCount, made.imageID) == (False, False, 0, "")
     assert made.containerID is None
+
+
+def test_a_container_shows_whom_it_runs_as_where_the_runtime_tells():
+    pod = make_pod()
+    told = replace(status(pod, "app"), user=ContainerUser(uid=1000, gid=100, supplemental_groups=(100, 4)))
+
+    assert only(pod, status(pod, "app")).user is None
+    user = only(pod, told).user.linux
+    assert (user.uid, user.gid, user.supplementalGroups) == (1000, 100, [100, 4])
 
 
 def test_a_running_container_is_shown_with_its_id_image_and_start():
