@@ -42,6 +42,7 @@ WELL_KNOWN = (
             Service(port=2380, protocol="tcp"),
         ),
     ),
+    ImageEntry(name="*/liveness", serves=(Service(port=8080, protocol="http", fails_after_seconds=10),)),
     ImageEntry(name="*goproxy", serves=(Service(port=8080, protocol="tcp"),)),
     ImageEntry(name="*/http-echo", serves=(Service(port=5678, protocol="http", body="hello-world\n"),)),
     ImageEntry(name="*agnhost", command=("/agnhost",), serves=()),

@@ -31,6 +31,7 @@ EMULATED = frozenset(
     [
         "[",
         "[[",
+        "agnhost",
         "basename",
         "cat",
         "chgrp",
@@ -77,6 +78,7 @@ EMULATED = frozenset(
         "tail",
         "tee",
         "test",
+        "top",
         "touch",
         "tr",
         "uname",

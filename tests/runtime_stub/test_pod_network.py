@@ -1,5 +1,7 @@
 """Commands in pods reach each other, and nothing else, over the simulated network; they say what busybox says."""
 
+import asyncio
+
 import pytest
 
 from kubeletsim.pb import cri_pb2 as pb
@@ -96,3 +98,74 @@ async def test_what_a_container_listens_on_is_gone_with_it(lab: Bench) -> None:
 
     assert (await client.status(ids[1])).exit_code == 143  # nc heeds signals
     assert [one.address for one in lab.machine.ports.sockets()] == [OWN]
+
+
+AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.40"
+
+
+async def with_agnhost(lab: Bench, *arguments: str) -> str:
+    """Run agnhost in a pod of its own, after the client's; return the container's id."""
+    client = lab.client
+    await client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image=AGNHOST)))
+    config = client.container(image=AGNHOST, name="agnhost")
+    config.args.extend(arguments)
+    id_ = await client.create(await client.run_sandbox(client.pod("agnhost")), config)
+    await client.start(id_)
+    return id_
+
+
+async def fetched(lab: Bench, id_: str, url: str) -> tuple[int, str, str]:
+    request = pb.ExecSyncRequest(container_id=id_, cmd=["wget", "-qO-", f"http://{PEER}:{url}"], timeout=5)
+    answer = await lab.client.runtime.ExecSync(request)
+    return answer.exit_code, answer.stdout.decode(), answer.stderr.decode()
+
+
+async def test_agnhost_is_lively_for_ten_seconds(lab: Bench) -> None:
+    id_ = await lab.client.run("sleep", "10000", name="client")
+    await with_agnhost(lab, "liveness")
+
+    assert (await fetched(lab, id_, "8080/healthz"))[0] == 0
+    await asyncio.sleep(10.5)
+    assert "500 Internal Server Error" in (await fetched(lab, id_, "8080/healthz"))[2]
+
+
+async def test_agnhost_serves_what_tests_ask_for_until_it_is_told_to_exit(lab: Bench) -> None:
+    id_ = await lab.client.run("sleep", "10000", name="client")
+    server = await with_agnhost(lab, "netexec", "--http-port=8081")
+
+    assert await fetched(lab, id_, "8081/echo?msg=hello%20there") == (0, "hello there", "")
+    assert await fetched(lab, id_, "8081/redirect?location=/echo?msg=here") == (0, "here", "")
+    await fetched(lab, id_, "8081/exit?code=3")
+    await asyncio.sleep(1)
+    assert (await lab.client.status(server)).exit_code == 3
+
+
+async def test_agnhost_says_over_http_what_its_grpc_health_is(lab: Bench) -> None:
+    id_ = await lab.client.run("sleep", "10000", name="client")
+    server = await with_agnhost(lab, "grpc-health-checking", "--port", "5001")
+
+    assert await fetched(lab, id_, "8080/make-not-serving") == (0, "Marked as NOT_SERVING\n", "")
+    connect = pb.ExecSyncRequest(container_id=server, cmd=["/agnhost", "connect", "--timeout=2s", "localhost:5001"])
+    assert (await lab.client.runtime.ExecSync(connect)).exit_code == 0
+    connect.cmd[-1] = "localhost:5002"
+    assert (await lab.client.runtime.ExecSync(connect)).stderr == b"REFUSED\n"
+
+
+async def test_an_nginx_shows_its_files_and_misses_those_that_are_removed(lab: Bench) -> None:
+    client = lab.client
+    id_ = await client.run("sleep", "10000", name="client")
+    await client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image="nginx:1.27")))
+    nginx = await client.create(await client.run_sandbox(), client.container(image="nginx:1.27", name="nginx"))
+    await client.start(nginx)
+
+    assert "Welcome to nginx!" in (await fetched(lab, id_, "80/"))[1]
+    assert "404 Not Found" in (await fetched(lab, id_, "80/healthz"))[2]
+    remove = ["rm", "/usr/share/nginx/html/index.html"]
+    await client.runtime.ExecSync(pb.ExecSyncRequest(container_id=nginx, cmd=remove))
+    assert "403 Forbidden" in (await fetched(lab, id_, "80/"))[2]
+
+
+async def test_top_shows_the_processes_as_often_as_it_is_asked(lab: Bench) -> None:
+    code, output, _ = await said(lab, "top -b -n 2 -d 1")
+
+    assert (code, output.count("Mem: "), output.count(" sleep 10000\n"), output.count(" top -b")) == (0, 2, 2, 2)

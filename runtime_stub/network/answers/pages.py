@@ -57,12 +57,14 @@ HTTP_OK = 200
 
 
 def file_page(files: Files, root: str, path: str) -> Page | None:
-    """Return the page of a file below a directory; None when there is no such file."""
+    """Return the page of a file below a directory, or that a directory has none; None when there is no such file."""
     inside = normpath("/" + path.lstrip("/")).lstrip("/")
     full = join(root, inside).rstrip("/") or "/"
     try:
         if files.look(full).is_directory:
             full = join(full, "index.html")
+            if not files.exists(full):
+                return _error(403)
         extension = full.rpartition("/")[2].rpartition(".")[2]
         return Page(files.read(full), 200, _TYPES.get(extension, "application/octet-stream"))
     except OSError as error:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from runtime_stub.shell.applets import APPLETS, SHELLS
 from runtime_stub.shell.busybox import BUSYBOX
 from runtime_stub.shell.commands import editing, filesystem, network, system, text
+from runtime_stub.shell.commands.text import guarded
+from runtime_stub.shell.commands.top import top
 from runtime_stub.shell.context import Call, Context, absolute
 from runtime_stub.shell.program import Steps, steps_of
 from runtime_stub.shell.redirection import complaint
@@ -32,6 +34,7 @@ COMMANDS: Mapping[str, Command] = {
     **filesystem.COMMANDS,
     **system.COMMANDS,
     **network.COMMANDS,
+    "top": guarded(top),
 }
 """Every emulated command by its name."""
 

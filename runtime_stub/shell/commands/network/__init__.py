@@ -5,6 +5,7 @@ They write what busybox writes, over the simulated network: pods and the host's 
 
 from collections.abc import Callable, Mapping
 
+from runtime_stub.shell.commands.network.agnhost import agnhost
 from runtime_stub.shell.commands.network.httpd import httpd
 from runtime_stub.shell.commands.network.interfaces import ifconfig, ip, netstat, route
 from runtime_stub.shell.commands.network.nc import nc
@@ -18,6 +19,7 @@ from runtime_stub.shell.program import Steps
 COMMANDS: Mapping[str, Callable[[Call], Steps]] = {
     name: guarded(command)
     for name, command in {
+        "agnhost": agnhost,
         "httpd": httpd,
         "ifconfig": ifconfig,
         "ip": ip,

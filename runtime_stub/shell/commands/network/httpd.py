@@ -2,7 +2,7 @@
 
 from runtime_stub.network.answers import attend
 from runtime_stub.network.answers.http import HTTPAnswers, Page, Request
-from runtime_stub.network.answers.pages import file_page
+from runtime_stub.network.answers.pages import HTTP_OK, file_page
 from runtime_stub.network.stream import End
 from runtime_stub.shell.commands.options import UsageError, options
 from runtime_stub.shell.context import Call
@@ -33,7 +33,7 @@ def httpd(call: Call) -> Steps:
         if request.method not in ("GET", "HEAD"):
             return _error(501)
         page = file_page(call.files, root, request.path)
-        return page if page is not None and page.status not in _ERRORS else _error(404)
+        return page if page is not None and page.status == HTTP_OK else _error(404)
 
     def accept(end: End) -> None:
         attend(end, HTTPAnswers(site, keeps_alive=False))
