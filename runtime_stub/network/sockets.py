@@ -117,12 +117,14 @@ class _SocketSide:
 
     async def write(self, data: bytes) -> None:
         """Send bytes, and wait while there are too many."""
+        if self._writer.is_closing():  # uvloop has an error of its own for that
+            raise ConnectionResetError(errno.ECONNRESET, "the client is gone")
         self._writer.write(data)
         await self._writer.drain()
 
     async def end(self) -> None:
         """Send nothing more."""
-        if self._writer.can_write_eof():
+        if self._writer.can_write_eof() and not self._writer.is_closing():
             self._writer.write_eof()
 
 

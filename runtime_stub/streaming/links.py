@@ -66,7 +66,7 @@ class SocketLink:
 
     async def write(self, data: bytes) -> None:
         """Send bytes; without effect once the connection is lost, which whoever reads will notice."""
-        if self._writer is not None:
+        if self._writer is not None and not self._writer.is_closing():  # uvloop does not take it then
             self._idleness.touch()
             with suppress(ConnectionError):
                 self._writer.write(data)

@@ -86,13 +86,15 @@ async def test_too_large_a_block_ends_the_container(client: Client) -> None:
 
 
 async def test_a_server_answers_on_its_pods_address_until_it_is_stopped(settings: Settings) -> None:
-    async with connected(replace(settings, pod_cidr="127.78.0.0/24")) as client:
-        id_ = await client.run("sh", "-c", "echo home > /tmp/index.html; httpd -f -p 18080 -h /tmp")
-        assert (await fetched("127.78.0.2", 18080)).endswith(b"\r\n\r\nhome\n")
+    async with connected(replace(settings, pod_cidr="")) as client:
+        sandbox_id = await client.run_sandbox()
+        script = "echo home > /tmp/index.html; httpd -f -p 18080 -h /tmp"
+        id_, address = await client.run("sh", "-c", script, sandbox_id=sandbox_id), await client.ip(sandbox_id)
+        assert (await fetched(address, 18080)).endswith(b"\r\n\r\nhome\n")
         assert b":18080 " in (await executed(client, id_, "netstat", "-ln"))[0]
 
         await client.runtime.StopContainer(pb.StopContainerRequest(container_id=id_))
-        assert await refused("127.78.0.2", 18080)
+        assert await refused(address, 18080)
 
 
 async def refused(address: str, port: int) -> bool:
