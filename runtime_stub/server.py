@@ -99,7 +99,13 @@ async def living(host: Host, *, initializing_seconds: float = 0.0) -> AsyncItera
         )
         handlers.append(StreamHandlers(machine, (await stack.enter_async_context(streams)).url_for))
         injector = _injector(host, machine, listener, initializing_seconds=initializing_seconds)
-        generic = generic_handlers(handlers, performer=performer, injector=injector, wordings=profile.wordings)
+        generic = generic_handlers(
+            handlers,
+            performer=performer,
+            injector=injector,
+            wordings=profile.wordings,
+            excepted=profile.excepted,
+        )
         await stack.enter_async_context(_listening(listener, generic, _interceptors(listener, host)))
         await stack.enter_async_context(opened(machine.ports, machine_addresses))
         log.info("listening on %s as %s %s", settings.listen, profile.runtime_name, profile.runtime_version)

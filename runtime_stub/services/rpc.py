@@ -8,7 +8,7 @@ UNIMPLEMENTED.
 import inspect
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import closing
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from opentelemetry import trace
 
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.behaviour.refusals import Wordings, word
@@ -34,14 +35,27 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def generic_handlers(
-    handlers: Sequence[object], *, performer: Performer, injector: Injector, wordings: Wordings
+    handlers: Sequence[object],
+    *,
+    performer: Performer,
+    injector: Injector,
+    wordings: Wordings,
+    excepted: Collection[str] = (),
 ) -> list[grpc.GenericRpcHandler]:
-    """Return both CRI services, served by the methods of some objects."""
+    """Return both CRI services, served by the methods of some objects.
+
+    A failure of an RPC named in `excepted` is an `exception` event of its span as well.
+    """
     services = []
     for service in pb.DESCRIPTOR.services_by_name.values():
         methods = {
             method.name: _method_handler(
-                method, _find(handlers, method.name), performer=performer, injector=injector, wordings=wordings
+                method,
+                _find(handlers, method.name),
+                performer=performer,
+                injector=injector,
+                wordings=wordings,
+                is_excepted=method.name in excepted,
             )
             for method in service.methods
         }
@@ -65,12 +79,15 @@ def _method_handler(
     performer: Performer,
     injector: Injector,
     wordings: Wordings,
+    is_excepted: bool,
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     decode = GetMessageClass(method.input_type).FromString
     if handler is not None and method.server_streaming:
         stream = _stream(method.name, handler, injector=injector, wordings=wordings)
         return grpc.unary_stream_rpc_method_handler(stream, request_deserializer=decode, response_serializer=_encode)
-    behavior = _unary(method, handler, performer=performer, injector=injector, wordings=wordings)
+    behavior = _unary(
+        method, handler, performer=performer, injector=injector, wordings=wordings, is_excepted=is_excepted
+    )
     make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
     return make(behavior, request_deserializer=decode, response_serializer=_encode)
 
@@ -82,6 +99,7 @@ def _unary(
     performer: Performer,
     injector: Injector,
     wordings: Wordings,
+    is_excepted: bool,
 ) -> Behavior:
     if handler is None:
         return _unimplemented(method)
@@ -99,6 +117,8 @@ def _unary(
         except Refusal as refusal:
             code, text = word(refusal, wordings)
             log.debug("%s: %s: %s", rpc, code, text)
+            if is_excepted:
+                _note_exception(code, text)
             return await _abort(context, code, text)
 
     return serve
@@ -145,6 +165,14 @@ def _unimplemented(method: MethodDescriptor) -> Behavior:
         await _abort(context, "UNIMPLEMENTED", f"unknown method {method.name} for service {service}")
 
     return serve
+
+
+def _note_exception(code: str, text: str) -> None:
+    """Add a failure to the call's span in the way a runtime in Go records it."""
+    spelled = "Canceled" if code == "CANCELLED" else code.title().replace("_", "")
+    message = f"rpc error: code = {spelled} desc = {text}"
+    event = {"exception.type": "*status.Error", "exception.message": message}
+    trace.get_current_span().add_event("exception", event)
 
 
 async def _abort(context: Context, code: str, text: str) -> NoReturn:

@@ -89,3 +89,21 @@ async def test_a_refused_call_names_its_code_and_only_some_are_errors(settings: 
         assert (attributes(missing)["rpc.response.status_code"], missing.status.code) == ("NOT_FOUND", 0)
         assert (attributes(unusable)["rpc.response.status_code"], unusable.status.code) == ("UNKNOWN", 2)
         assert unusable.status.message.endswith("prefix can't be empty")
+
+
+async def test_a_failed_change_is_an_exception_of_its_span_and_a_failed_look_is_not(settings: Settings) -> None:
+    import grpc
+
+    start, status = pb.StartContainerRequest(container_id="0" * 64), pb.ContainerStatusRequest(container_id="0" * 64)
+    with running_receiver() as receiver:
+        async with connected(settings, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{receiver.target}") as client:
+            for call, request in ((client.runtime.StartContainer, start), (client.runtime.ContainerStatus, status)):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call(request, metadata=SAMPLED)
+
+        change, look = receiver.spans
+        (event,) = change.events
+        noted = {one.key: one.value.string_value for one in event.attributes}
+        assert (event.name, noted["exception.type"]) == ("exception", "*status.Error")
+        assert noted["exception.message"].startswith("rpc error: code = NotFound desc = ")
+        assert not look.events

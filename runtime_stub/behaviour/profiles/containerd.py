@@ -356,5 +356,9 @@ CONTAINERD = Profile(
     plans=PLANS,
     latencies=LATENCIES,
     wordings=WORDINGS,
+    excepted=(
+        *("RunPodSandbox", "StopPodSandbox", "RemovePodSandbox", "PullImage", "RemoveImage"),
+        *("CreateContainer", "StartContainer", "StopContainer", "RemoveContainer", "ExecSync", "Exec", "Attach"),
+    ),
     conditions=("ContainerdHasNoDeprecationWarnings",),
 )

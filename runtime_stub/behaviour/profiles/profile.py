@@ -21,6 +21,8 @@ class Profile:
     latencies: Mapping[str, Latency]
     """How long the plans' pieces of work take, by name."""
     wordings: Wordings
+    excepted: tuple[str, ...] = ()
+    """RPCs whose failure is an `exception` event of their span, too."""
     conditions: tuple[str, ...] = ()
     """Types of Status conditions besides RuntimeReady and NetworkReady; always true."""
     runtime_handlers: tuple[str, ...] = ("runc",)
