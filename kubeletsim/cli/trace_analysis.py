@@ -127,7 +127,7 @@ def _statistics(store: "TraceStore", wanted: "TraceFilter") -> "list[OperationSt
 
     counter = OperationCounter()
     for trace_id in store.trace_ids(wanted):
-        counter.add(store.spans(trace_id))
+        counter.add(store.bare_spans(trace_id))
     return counter.statistics()
 
 

@@ -22,7 +22,7 @@ from kubeletsim.traces.span import Attributes, AttributeValue, Event, Link, Span
 
 UNKNOWN_SERVICE = "unknown_service"
 _IDS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
-_KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
+KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 
 
 class OTLPError(ValueError):
@@ -100,7 +100,7 @@ def _decoded(message: SpanMessage, service: str, resource: Attributes, scope: st
         service=service,
         start_ns=message.start_time_unix_nano,
         end_ns=message.end_time_unix_nano,
-        kind=_KINDS.get(message.kind, "UNSPECIFIED"),
+        kind=KINDS.get(message.kind, "UNSPECIFIED"),
         error=message.status.code == Status.STATUS_CODE_ERROR,
         status_message=message.status.message,
         attributes=decode_attributes(message.attributes),

@@ -24,7 +24,7 @@ from kubeletsim.traces.contents import Contents
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import decode_spans
 from kubeletsim.traces.retention import Retention, expire
-from kubeletsim.traces.runs import Run, resource_spans
+from kubeletsim.traces.runs import Run, bare_spans, resource_spans
 from kubeletsim.traces.schema import APPLICATION_ID, SCHEMA, VERSION
 from kubeletsim.traces.span import Span
 
@@ -215,6 +215,10 @@ class TraceStore:
     def spans(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace in the order of their arrival; empty when there is no such trace."""
         return list(decode_spans(self.resource_spans(trace_id)))
+
+    def bare_spans(self, trace_id: str) -> list[Span]:
+        """Return the spans of a trace without attributes, resources, events and links, in a third of the time."""
+        return list(bare_spans(self.runs(trace_id)))
 
     def resource_spans(self, trace_id: str) -> list[ResourceSpans]:
         """Return a trace as OTLP, with everything that arrived, grouped by resource and scope."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -62,6 +63,17 @@ def test_spans_come_out_as_they_went_in(made: ResourceSpans) -> None:
     assert scopes_and_spans(out) == scopes_and_spans([made])
     assert result.stored == len(scopes_and_spans([made]))
     assert all((one.resource, one.schema_url) == (made.resource, made.schema_url) for one in out)
+
+
+@settings(max_examples=40, deadline=None)  # examples are large
+@given(otlp_resource_spans())
+def test_bare_spans_are_the_spans_without_what_they_list(made: ResourceSpans) -> None:
+    with TemporaryDirectory() as directory, TraceStore.create(f"{directory}/traces.db") as store:
+        store.add([made])
+        bare = {"attributes": {}, "resource": {}, "events": (), "links": (), "flags": 0, "trace_state": ""}
+        for trace in store.trace_ids():
+            whole = [replace(one, scope="", scope_version="", **bare) for one in store.spans(trace)]  # type: ignore[arg-type]
+            assert sorted(map(repr, store.bare_spans(trace))) == sorted(map(repr, whole))
 
 
 def test_fields_of_a_newer_otlp_are_kept(store: TraceStore) -> None:

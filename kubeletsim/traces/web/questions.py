@@ -42,7 +42,7 @@ def described(store: TraceStore, traces: Iterable[TraceSummary]) -> list[dict[st
 
 def trace_operations(store: TraceStore, trace_id: str) -> dict[str, Any]:
     """Return the statistics of one trace."""
-    return {"operations": documents.operations(operation_statistics(store.spans(trace_id)))}
+    return {"operations": documents.operations(operation_statistics(store.bare_spans(trace_id)))}
 
 
 def names(store: TraceStore) -> dict[str, list[str]]:
@@ -61,7 +61,7 @@ def trace(store: TraceStore, trace_id: str, *, first: int | None = None) -> Outl
 
 def path(store: TraceStore, trace_id: str) -> dict[str, Any] | None:
     """Return a trace's critical path."""
-    forest = build_forest(store.spans(trace_id))
+    forest = build_forest(store.bare_spans(trace_id))
     whole = extent(forest)
     return {"segments": documents.path(critical_path(forest), start_ns=whole.start_ns)} if forest else None
 
@@ -96,7 +96,7 @@ def operations(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     counter = OperationCounter()
     traces = 0
     for trace_id in store.trace_ids(wanted):
-        counter.add(store.spans(trace_id))
+        counter.add(store.bare_spans(trace_id))
         traces += 1
     return {"traces": traces, "operations": documents.operations(counter.statistics())}
 
@@ -107,7 +107,7 @@ def service_map(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     services: dict[str, dict[str, int]] = {}
     traces = 0
     for trace_id in store.trace_ids(wanted):
-        found = store.spans(trace_id)
+        found = store.bare_spans(trace_id)
         counter.add(found)
         traces += 1
         for each in found:
@@ -120,7 +120,7 @@ def service_map(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
 
 def comparison(store: TraceStore, before: str, after: str) -> dict[str, Any] | None:
     """Return two traces held against each other."""
-    one, other = build_forest(store.spans(before)), build_forest(store.spans(after))
+    one, other = build_forest(store.bare_spans(before)), build_forest(store.bare_spans(after))
     if not one or not other:
         return None
     sides = [
