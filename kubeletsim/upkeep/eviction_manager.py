@@ -49,6 +49,9 @@ class Signals(Protocol):
     def read(self, *, image_mountpoint: str | None) -> dict[str, Observed]:
         """Return what can be observed now, by signal."""
 
+    def has_dedicated_image_fs(self, image_mountpoint: str) -> bool:
+        """Tell whether images are on another file system than pods' storage."""
+
 
 class Evict(Protocol):
     """Ends a pod for good."""
@@ -161,9 +164,16 @@ class EvictionManager:
         await self._evict_one(threshold, observed[threshold.signal])
 
     def _read(self) -> dict[str, Observed]:
+        return self._signals.read(image_mountpoint=self._image_mountpoint())
+
+    def _has_dedicated_image_fs(self) -> bool:
+        mountpoint = self._image_mountpoint()
+        return mountpoint is not None and self._signals.has_dedicated_image_fs(mountpoint)
+
+    def _image_mountpoint(self) -> str | None:
         seen = self._stats.last
         systems = seen.image_fs.image_filesystems if seen is not None else ()
-        return self._signals.read(image_mountpoint=systems[0].mountpoint if systems else None)
+        return systems[0].mountpoint if systems else None
 
     def _assess(self, observed: dict[str, Observed]) -> Assessment:
         return assess(
@@ -176,6 +186,8 @@ class EvictionManager:
 
     async def _reclaim_disk(self, threshold: EvictionThreshold) -> bool:
         """Remove what nobody uses, and tell whether that was enough."""
+        if threshold.signal.startswith("nodefs.") and self._has_dedicated_image_fs():
+            return False  # neither containers nor images are there
         for reclaim in self._reclaims:
             await reclaim()
         return threshold not in self._assess(self._read()).due

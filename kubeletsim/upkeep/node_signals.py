@@ -56,6 +56,13 @@ class NodeSignals:
         }
         return {**found, **self._simulated()}
 
+    def has_dedicated_image_fs(self, image_mountpoint: str) -> bool:
+        """Tell whether images are on another file system than pods' storage, as far as can be seen from here."""
+        try:
+            return os.stat(image_mountpoint).st_dev != os.stat(self._root_dir).st_dev  # noqa: PTH116
+        except OSError:
+            return False
+
     def _simulated(self) -> Mapping[str, Observed]:
         path = self._root_dir / SIMULATED_NAME
         try:

@@ -20,7 +20,7 @@ from tests.fakes.pods import container, make_pod
 pytestmark = pytest.mark.looptime
 
 LOW, ENOUGH = Observed(50, 1000), Observed(900, 1000)
-HARD = {"memory.available": "10%", "nodefs.available": "10%"}
+HARD = {"memory.available": "10%", "nodefs.available": "10%", "imagefs.available": "10%"}
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Bench:
     pods: list[Pod] = field(default_factory=list)
     after_reclaim: dict[str, Observed] = field(default_factory=dict)
     reclaimed: int = 0
+    dedicated: bool = False
     evicted: list[tuple[str, int, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -40,6 +41,9 @@ class Bench:
     def read(self, *, image_mountpoint: str | None) -> dict[str, Observed]:
         assert image_mountpoint == "/"
         return dict(self.signals)
+
+    def has_dedicated_image_fs(self, image_mountpoint: str) -> bool:
+        return self.dedicated
 
     async def reclaim(self) -> None:
         self.reclaimed += 1
@@ -148,6 +152,15 @@ async def test_a_disk_that_the_garbage_fills_costs_no_pod(node, clock):
     await bench.manager(node, clock).synchronize()
 
     assert (bench.reclaimed, bench.evicted) == (1, [])
+
+
+@pytest.mark.parametrize(("signal", "reclaimed"), [("nodefs.available", 0), ("imagefs.available", 1)])
+async def test_images_that_are_elsewhere_are_not_removed_for_the_pods_disk(node, clock, signal, reclaimed):
+    bench = Bench(signals={signal: LOW}, pods=[make_pod(source="api")], dedicated=True)
+
+    await bench.manager(node, clock).synchronize()
+
+    assert (bench.reclaimed, len(bench.evicted)) == (reclaimed, 1)
 
 
 async def test_a_disk_that_stays_short_costs_a_pod(node, clock):

@@ -60,3 +60,11 @@ def test_a_bad_file_is_complained_about_once_and_the_machine_counts(
     reader.read(image_mountpoint=None)
 
     assert len(caplog.messages) == 1
+
+
+def test_images_are_elsewhere_when_they_are_on_another_device(tmp_path: Path) -> None:
+    signals = NodeSignals(tmp_path)
+
+    assert not signals.has_dedicated_image_fs(str(tmp_path))
+    assert signals.has_dedicated_image_fs("/proc")
+    assert not signals.has_dedicated_image_fs(str(tmp_path / "nowhere"))
