@@ -54,7 +54,7 @@ def test_a_pod_whose_network_fails_twice_gets_through_and_the_trace_shows_why(la
     }
     lab.start_collector()
     start_stub(lab, rules=[cni])
-    kubelet = lab.start_kubelet()
+    kubelet = lab.start_kubelet(syncFrequency="1s")
 
     lab.apply(pod("one", "a"))
     lab.wait(lambda: lab.phase("one") == "Running", what="the pod runs in the end", seconds=60)
@@ -73,7 +73,7 @@ def test_a_pod_whose_network_fails_twice_gets_through_and_the_trace_shows_why(la
 def test_a_runtime_that_is_restarted_keeps_its_containers_and_the_kubelet_finds_it_again(lab: Lab) -> None:
     port = free_port()
     stub = start_stub(lab, control=f"127.0.0.1:{port}")
-    kubelet = lab.start_kubelet()
+    kubelet = lab.start_kubelet(syncFrequency="1s")
     lab.apply(pod("one", "a"))
     lab.wait(lambda: lab.phase("one") == "Running", what="the pod runs")
     before = running_containers(lab)
@@ -92,7 +92,7 @@ def test_rules_come_and_go_with_the_file_and_a_wrong_file_changes_nothing(lab: L
     port = free_port()
     fail = {"name": "no-starts", "match": {"rpc": "StartContainer"}, "fault": {"error": {"code": "UNKNOWN"}}}
     stub = start_stub(lab, control=f"127.0.0.1:{port}", rules=[fail])
-    lab.start_kubelet()
+    lab.start_kubelet(syncFrequency="1s")
     lab.apply(pod("one", "a"))
 
     def acted() -> int:

@@ -53,7 +53,7 @@ def run_once(directory: str, *, seed: str) -> dict[str, list[Tree]]:
         config.write_text(yaml.safe_dump({**head, "rules": RULES}))
         lab.start_collector()
         lab.start_stub("--config", str(config), "--seed", seed)
-        lab.start_kubelet()
+        lab.start_kubelet(syncFrequency="1s")
         for path in sorted(MANIFESTS.glob("*.yaml")):
             shutil.copy(path, lab.root / "manifests")
         lab.wait(lambda: ready(lab, "web") and ended(lab, "migrate"), what="the pods get through", seconds=60)
