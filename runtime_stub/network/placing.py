@@ -17,6 +17,13 @@ _POD_RANGE = "podRange"
 """The setting that keeps the range which the stub has chosen."""
 
 
+_REMEDIES = {
+    4: "ip route add local {network} dev lo",
+    6: "ip -6 route add local {network} dev lo; sysctl net.ipv6.ip_nonlocal_bind=1",
+}
+"""Commands by the version of the Internet Protocol."""
+
+
 class Memory(Protocol):
     """What outlasts a restart of the stub."""
 
@@ -58,7 +65,7 @@ def tell_of_pod_range(pod_cidr: str) -> None:
         else:
             log.warning(
                 "pods get addresses of %s, which are not this machine's: network probes fail, port-forward works; "
-                "as root, `ip route add local %s dev lo` makes them so",
+                "as root, `%s` makes them so",
                 network,
-                network,
+                _REMEDIES[network.version].format(network=network),
             )

@@ -57,7 +57,8 @@ def _link(number: int, one: Interface) -> str:
 
 
 def _addresses(number: int, one: Interface, versions: Sequence[int], is_short: bool) -> str:
-    lines = "" if is_short or len(versions) == 1 else _link(number, one)
+    link = _link(number, one)
+    lines = "" if is_short else link if len(versions) > 1 else link.partition("\n")[0] + "\n"
     for address in one.addresses:
         parsed = ipaddress.ip_interface(address)
         if parsed.version not in versions:
