@@ -222,6 +222,24 @@ def test_the_list_fills_live_and_values_are_never_markup(lab: Lab) -> None:
                 expect(page.locator("main")).to_contain_text("<img src=x")
 
 
+def test_several_viewers_show_one_store_while_it_is_written(lab: Lab) -> None:
+    lab.start_collector()
+    send(lab, resource_spans(span_message("first")))
+    viewers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    for viewer in viewers:
+        lab.spawn("viewer", "kubeletsim", "traces", "ui", "--db", str(lab.database), "--ui", viewer)
+    for number in range(2, 5):
+        send(lab, resource_spans(span_message("another", trace=number)))
+        for viewer in viewers:
+            lab.wait(lambda at=viewer, n=number: listed(at) == n, what=f"{number} traces at {viewer}")  # type: ignore[misc]
+
+
+def listed(viewer: str) -> int:
+    """Return how many traces a viewer lists."""
+    with urlopen(f"http://{viewer}/api/v1/traces", timeout=10) as answer:
+        return len(json.load(answer)["traces"])
+
+
 def test_of_a_large_trace_only_the_rows_in_sight_are_in_the_document(lab: Lab) -> None:
     with browser() as running:
         lab.ui = f"127.0.0.1:{free_port()}"
