@@ -41,6 +41,7 @@ from kubeletsim.model.runtime import (
 )
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pleg.generic import DEFAULT_BUCKETS, GenericPLEG, RelistTiming
+from kubeletsim.pleg.termination_messages import with_termination_message
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ def observed_pod(event: ContainerEvent, *, observed_at: float) -> ObservedPod | 
         name=event.sandbox.name,
         namespace=event.sandbox.namespace,
         sandboxes=(event.sandbox,),
-        containers=newest_first(event.containers),
+        containers=newest_first(map(with_termination_message, event.containers)),
         ips=event.sandbox.ips,
         observed_at=observed_at,
     )

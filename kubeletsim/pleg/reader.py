@@ -25,6 +25,7 @@ from kubeletsim.model.runtime import (
     SandboxStatus,
     newest_first,
 )
+from kubeletsim.pleg.termination_messages import with_termination_message
 
 
 class ListingRuntime(Protocol):
@@ -119,7 +120,7 @@ class RuntimeReader:
             name=pod.name,
             namespace=pod.namespace,
             sandboxes=tuple(sandboxes),
-            containers=newest_first(containers),
+            containers=newest_first(map(with_termination_message, containers)),
             ips=newest.ips if newest is not None and newest.state is SandboxState.READY else (),
             observed_at=observed_at,
         )

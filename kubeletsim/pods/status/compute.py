@@ -18,7 +18,13 @@ from kubeletsim.model.pod import (
 )
 from kubeletsim.model.runtime import ObservedPod, SandboxState
 from kubeletsim.pods.status.conditions import pod_conditions
-from kubeletsim.pods.status.containers import ContainerKind, ProbeView, WaitingReason, container_statuses
+from kubeletsim.pods.status.containers import (
+    ContainerKind,
+    ProbeView,
+    WaitingReason,
+    container_statuses,
+    shorten_messages,
+)
 from kubeletsim.pods.status.phase import TERMINAL_PHASES, Phase, pod_phase
 from kubeletsim.pods.status.restarting import could_restart_all, is_restarting_all
 
@@ -72,6 +78,7 @@ def compute_pod_status(
         )
 
     init, regular, ephemeral = statuses_of("init"), statuses_of("regular"), statuses_of("ephemeral")
+    shorten_messages([*init, *regular, *ephemeral])
     phase = pod_phase(pod, [*regular, *init], terminal=terminal, initialized=_is_initialized(pod, observed))
     started = old.startTime or time
     phase, reason, message = _outcome(phase, old, overdue=is_past_deadline(pod, started=started, now=now))

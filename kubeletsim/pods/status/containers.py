@@ -38,6 +38,7 @@ from kubeletsim.pods.actions import should_start
 from kubeletsim.pods.status.restarting import REMOVED_MESSAGE, RESTARTING_REASON
 
 UNKNOWN_EXIT_CODE = 137
+MAX_POD_MESSAGE_BYTES = 12 * 1024
 LOST_WHILE_RUNNING = "The container could not be located when the pod was deleted.  The container used to be Running"
 LOST = "The container could not be located when the pod was terminated"
 
@@ -93,6 +94,16 @@ def container_statuses(
             status = _with_probes(container, status, kind=kind, probes=probes)
         statuses.append(status)
     return sorted(statuses, key=lambda status: status.name) if kind == "regular" else statuses
+
+
+def shorten_messages(statuses: Sequence[ContainerStatus]) -> None:
+    """Cut the last words of a pod's containers so that together they stay within what a status may carry."""
+    for status in statuses:
+        for state in (status.state, status.lastState):
+            end = state.terminated if state is not None else None
+            if end is not None and end.message:
+                cut = end.message.encode()[: MAX_POD_MESSAGE_BYTES // len(statuses)]
+                end.message = cut.decode(errors="ignore")
 
 
 def _of_kind(

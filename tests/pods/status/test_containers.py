@@ -46,6 +46,15 @@ def test_a_container_nobody_has_seen_waits(init, reason):
     assert made.containerID is None
 
 
+def test_last_words_share_what_a_status_may_carry():
+    pod = make_pod(*(container(name) for name in "abcd"))
+    wordy = [replace(status(pod, name, EXITED), message="ü" * 4000) for name in "abcd"]
+
+    made = compute(pod, *wordy)
+
+    assert [len(one.state.terminated.message.encode()) for one in made.containerStatuses] == [3072] * 4
+
+
 def test_a_container_shows_whom_it_runs_as_where_the_runtime_tells():
     pod = make_pod()
     told = replace(status(pod, "app"), user=ContainerUser(uid=1000, gid=100, supplemental_groups=(100, 4)))
