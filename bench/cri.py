@@ -28,7 +28,7 @@ from kubeletsim.pb import cri_pb2, cri_pb2_grpc
 from kubeletsim.traces.store import TraceStore
 from tests.lab import Lab, Program, running
 
-ROUNDS, CALLS, IN_FLIGHT = 9, 640, 32
+ROUNDS, CALLS, IN_FLIGHT = 15, 384, 32
 ONE_BY_ONE = 300
 CALLS_ONE_BY_ONE: dict[str, Any] = {
     "Version": cri_pb2.VersionRequest(),
@@ -160,7 +160,8 @@ def _rates(echo: Contender, *stubs: Contender) -> Iterator[Figure]:
         ("kubelet's client, all spans of both", "ratio >= 0.75"),
     )
     for (name, limit), stub in zip(names, stubs, strict=True):
-        yield Figure(f"CRI calls: {name}", stub.rate, "1/s", beside, echo.rate, limit)
+        paired = statistics.median(own / echos for own, echos in zip(stub.rates, echo.rates, strict=True))
+        yield Figure(f"CRI calls: {name}", stub.rate, "1/s", beside, echo.rate, limit, paired)
     for (name, _), stub in zip(names[:2], stubs[:2], strict=True):
         own, echos = statistics.median(stub.server_us), statistics.median(echo.server_us)
         yield Figure(f"processor time a call: {name}", own, "µs", "the echo's server", echos)

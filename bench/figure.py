@@ -17,9 +17,14 @@ class Figure:
     limit: str = ""
     """The promise this figure stands for, if there is one: `<= 80`, or of its ratio to the other: `ratio >= 0.9`."""
 
+    paired: float | None = None
+    """The ratio to the other, where the two took turns: the median of the rounds' own ratios."""
+
     @property
     def ratio(self) -> float | None:
         """Return value / other."""
+        if self.paired is not None:
+            return self.paired
         return self.value / self.other if self.other else None
 
     @property
