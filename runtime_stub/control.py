@@ -7,7 +7,7 @@ that is not declared as JSON (a page may send no other without asking first).
 
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -165,16 +165,23 @@ class Control:
 
 def exposition(counts: dict[str, dict[str, dict[str, int]]]) -> str:
     """Return counts of rules in Prometheus' text format."""
-    from prometheus_client import CollectorRegistry, Counter, generate_latest
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import CounterMetricFamily
+    from prometheus_client.registry import Collector
+
+    class Counts(Collector):
+        def collect(self) -> Iterator[CounterMetricFamily]:
+            for kind, what in (("matched", "was asked about"), ("acted", "acted on")):
+                family = CounterMetricFamily(
+                    f"runtime_stub_rule_{kind}", f"Calls that a rule {what}.", labels=("rule", "rpc")
+                )
+                for rule, by_rpc in counts.items():
+                    for rpc, count in by_rpc.items():
+                        family.add_metric((rule, rpc), count[kind])
+                yield family
 
     registry = CollectorRegistry()
-    labels = ("rule", "rpc")
-    matched = Counter("runtime_stub_rule_matched", "Calls that a rule was asked about.", labels, registry=registry)
-    acted = Counter("runtime_stub_rule_acted", "Calls that a rule acted on.", labels, registry=registry)
-    for rule, by_rpc in counts.items():
-        for rpc, count in by_rpc.items():
-            matched.labels(rule, rpc).inc(count["matched"])
-            acted.labels(rule, rpc).inc(count["acted"])
+    registry.register(Counts())
     return generate_latest(registry).decode()
 
 

@@ -193,7 +193,10 @@ async def test_counts_are_metrics(lab: Lab) -> None:
 
     _, text = await lab.api("GET", "/metrics")
 
-    assert 'runtime_stub_rule_acted_total{rpc="Version",rule="fail"} 1.0' in text
+    assert [line for line in text.splitlines() if not line.startswith("#")] == [
+        'runtime_stub_rule_matched_total{rpc="Version",rule="fail"} 1.0',
+        'runtime_stub_rule_acted_total{rpc="Version",rule="fail"} 1.0',
+    ]
 
 
 async def test_an_address_in_use_is_a_clear_error(lab: Lab, settings: Settings) -> None:
