@@ -9,6 +9,8 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
+import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -28,13 +30,16 @@ class HostSockets:
     Args:
         ports: who is behind each socket.
         addresses: returns those of this machine.
+        limit: how many sockets may listen; calls and streams need descriptors, too.
     """
 
-    def __init__(self, ports: Ports, addresses: Addresses) -> None:
+    def __init__(self, ports: Ports, addresses: Addresses, *, limit: int) -> None:
         self._ports = ports
         self._addresses = addresses
+        self._limit = limit
         self._servers: dict[Socket, list[asyncio.Server]] = {}
-        self._dirty: set[Socket] = set(ports.sockets())
+        self._open_count = 0
+        self._dirty: dict[Socket, None] = dict.fromkeys(ports.sockets())
         self._changed = asyncio.Event()
         self._told: set[int | None] = set()
         ports.on_change = self._note
@@ -45,7 +50,9 @@ class HostSockets:
             async with asyncio.TaskGroup() as tasks:
                 while True:
                     while self._dirty:
-                        await self._agree(self._dirty.pop(), tasks)
+                        socket = next(iter(self._dirty))
+                        del self._dirty[socket]
+                        await self._agree(socket, tasks)
                     self._changed.clear()
                     await self._changed.wait()
         finally:
@@ -53,7 +60,7 @@ class HostSockets:
                 server.close()
 
     def _note(self, socket: Socket) -> None:
-        self._dirty.add(socket)
+        self._dirty[socket] = None
         self._changed.set()
 
     async def _agree(self, socket: Socket, tasks: asyncio.TaskGroup) -> None:
@@ -63,14 +70,19 @@ class HostSockets:
             addresses = self._addresses() if socket.address == MACHINE else [socket.address]
             servers = [await self._open(Socket(one, socket.port), socket, tasks) for one in addresses]
             self._servers[socket] = [one for one in servers if one is not None]
+            self._open_count += len(self._servers[socket])
         elif not wanted:
             for server in self._servers.pop(socket, ()):
                 server.close()
+                self._open_count -= 1
 
     async def _open(self, at: Socket, socket: Socket, tasks: asyncio.TaskGroup) -> asyncio.Server | None:
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             tasks.create_task(self._serve(socket, reader, writer), name=f"runtime-stub/port/{at.address}:{at.port}")
 
+        if self._open_count >= self._limit:
+            self._complain(at, OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+            return None
         try:
             return await asyncio.start_server(connected, at.address, at.port, limit=WINDOW_BYTES)
         except OSError as error:
@@ -129,10 +141,17 @@ class _SocketSide:
 
 
 @asynccontextmanager
-async def opened(ports: Ports, addresses: Addresses) -> AsyncIterator[None]:
-    """Let this machine's processes reach what the books say, as long as the block lasts."""
+async def opened(ports: Ports, addresses: Addresses, *, limit: int | None = None) -> AsyncIterator[None]:
+    """Let this machine's processes reach what the books say, as long as the block lasts.
+
+    Args:
+        ports: the books.
+        addresses: returns those of this machine.
+        limit: how many sockets may listen; half of what the process may open, unless given.
+    """
+    sockets = HostSockets(ports, addresses, limit=_most_sockets() if limit is None else limit)
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(HostSockets(ports, addresses).run(), name="runtime-stub/ports")
+        task = tasks.create_task(sockets.run(), name="runtime-stub/ports")
         try:
             yield
         finally:
@@ -144,6 +163,19 @@ _REMEDIES = {
     errno.EADDRINUSE: "; a process of this machine has it, and is what a probe would find",
     errno.EMFILE: "; raise the limit of open files",
 }
+
+
+def _most_sockets() -> int:
+    """Return half of the files that this process may open, after allowing itself as many as it may allow itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return soft // 2 if soft != resource.RLIM_INFINITY else _MANY
+
+
+_MANY = 1 << 20
 
 
 def _text(address: tuple[object, ...]) -> str:

@@ -122,6 +122,21 @@ async def test_a_port_that_cannot_be_opened_is_told_and_the_others_are(
     taken.close()
 
 
+async def test_no_more_ports_are_opened_than_leave_descriptors_for_the_rest(
+    address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    books = Ports()
+    async with opened(books, list, limit=1):
+        first = books.listen("c", pod(address), PORT, echo)
+        assert await echoed(address, PORT, b"x") == b"x"
+        books.listen("c", pod(address), PORT + 1, echo)
+        await asyncio.sleep(0.05)
+        assert f"port {PORT + 1}: Too many open files" in caplog.text
+        books.leave(first)
+        books.listen("d", pod(address), PORT + 2, echo)
+        assert await echoed(address, PORT + 2, b"y") == b"y"
+
+
 def test_no_two_stubs_have_the_same_range_and_a_range_is_had_again() -> None:
     with claimed_range() as first, claimed_range() as second:
         assert first != second
