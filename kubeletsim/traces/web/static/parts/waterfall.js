@@ -32,7 +32,7 @@ export class Waterfall {
     this.ruler.setAttribute("aria-label", "Time");
     this.node = el("div.waterfall", {}, grid, el("div.head", { id: "columns", role: "row", "aria-rowindex": "1" }, heads), this.body);
     this.settle = debounce(200, () => this.arrange());
-    this.watcher = new ResizeObserver(() => this.resize());
+    this.watcher = new ResizeObserver(() => this.resize()); // also when it comes into the document
     this.watcher.observe(this.body);
     dragging(this.body, ".bars", (left, right) => this.zoom(this.from + left * (this.to - this.from), this.from + right * (this.to - this.from)));
     this.refresh();

@@ -122,7 +122,6 @@ function open(main, trace, params) {
         ({ operations }) => stage.replaceChildren(operationsTable(operations, { link: (one) => `/trace/${trace.id}?${new URLSearchParams({ find: one.name })}`, sort: place.get("sort") ?? undefined, sorted: (key) => note("sort", key) })),
         (error) => stage.replaceChildren(problem(error)));
     }
-    if (name === "waterfall") fall.resize();
   }
 
   /** Arrow keys go through the tabs, as everywhere else. */
