@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from kubeletsim.traces.store import TraceStore
 from tests.lab import Lab, Program, running
 
 ROUNDS, CALLS, IN_FLIGHT = 15, 384, 32
-ONE_BY_ONE = 300
+ONE_BY_ONE = 600
 CALLS_ONE_BY_ONE: dict[str, Any] = {
     "Version": cri_pb2.VersionRequest(),
     "Status": cri_pb2.StatusRequest(),
@@ -96,14 +96,15 @@ def processor_seconds(program: Program) -> float:
     return times.user + times.system
 
 
-async def medians_ms(calls: Mapping[str, Call]) -> dict[str, float]:
-    """Return how long a call takes while there is no other, for several that take turns."""
+def medians_ms(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Return how long a call takes while there is no other, for several that take turns, some calls each."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ONE_BY_ONE):
+    for _ in range(ROUNDS):
         for name, call in calls.items():
-            begin = time.perf_counter()
-            await call()
-            times[name].append(time.perf_counter() - begin)
+            for _ in range(ONE_BY_ONE // ROUNDS):
+                begin = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - begin)
     return {name: statistics.median(one) * 1e3 for name, one in times.items()}
 
 
@@ -141,7 +142,7 @@ async def _measured(quiet: Lab, traced: Lab) -> AsyncIterator[Figure]:
                 await contender.run()
         for figure in _rates(*contenders):
             yield figure
-        async for figure in _one_by_one(echo, {"": plain, ", span recorded": recorded}):
+        for figure in _one_by_one(socket, {"": quiet.socket, ", span recorded": traced.socket}):
             yield figure
         calls = len(contenders[2].rates) * 3 * (CALLS + IN_FLIGHT) + len(CALLS_ONE_BY_ONE) * ONE_BY_ONE
     recording.stop()
@@ -167,14 +168,23 @@ def _rates(echo: Contender, *stubs: Contender) -> Iterator[Figure]:
         yield Figure(f"processor time a call: {name}", own, "µs", "the echo's server", echos)
 
 
-async def _one_by_one(echo: Any, stubs: Mapping[str, Any]) -> AsyncIterator[Figure]:
-    """Show how long calls take while there is no other."""
+def _one_by_one(echo_socket: Path, sockets: Mapping[str, Path]) -> Iterator[Figure]:
+    """Show how long calls of a client that waits for each take."""
+    with ExitStack() as stack:
+        channels = [
+            stack.enter_context(grpc.insecure_channel(f"unix://{one}")) for one in (echo_socket, *sockets.values())
+        ]
+        echo, *called = [cri_pb2_grpc.RuntimeServiceStub(channel) for channel in channels]
+        yield from _latencies(echo, dict(zip(sockets, called, strict=True)))
+
+
+def _latencies(echo: Any, stubs: Mapping[str, Any]) -> Iterator[Figure]:
     calls = {
         f"{rpc}{how}": partial(getattr(stub, rpc), request)
         for rpc, request in CALLS_ONE_BY_ONE.items()
         for how, stub in stubs.items()
     }
-    medians = await medians_ms({"echo": _version(echo), **calls})
+    medians = medians_ms({"echo": _version(echo), **calls})
     for name in calls:
         what, beside = f"one CRI call at a time, p50: {name}", "the echo; containerd 0.49, quoted"
         yield Figure(what, medians[name], "ms", beside, medians["echo"], f"<= {LONGEST_MS}")
