@@ -82,33 +82,23 @@ def compute_pod_status(
     phase = pod_phase(pod, [*regular, *init], terminal=terminal, initialized=_is_initialized(pod, observed))
     started = old.startTime or time
     phase, reason, message = _outcome(phase, old, overdue=is_past_deadline(pod, started=started, now=now))
-    ips = _pod_ips(pod, observed, old, host_ips=host_ips)
-    return PodStatus(
-        phase=phase,
-        reason=reason,
-        message=message,
-        observedGeneration=metadata(pod).generation,
-        conditions=pod_conditions(
-            pod,
-            observed,
-            phase=phase,
-            init_statuses=init,
-            statuses=regular,
-            old=old,
-            restarting=restarting,
-            now=time,
-        ),
-        hostIP=next(iter(host_ips), None),
-        hostIPs=[HostIP(ip=ip) for ip in host_ips] or None,
-        podIP=next(iter(ips), None),
-        podIPs=[PodIP(ip=ip) for ip in ips] or None,
-        startTime=started,
-        qosClass=qos_class(pod),
-        resources=spec(pod).resources,
-        initContainerStatuses=init or None,
-        containerStatuses=regular or None,
-        ephemeralContainerStatuses=ephemeral or None,
+    conditions = pod_conditions(
+        pod, observed, phase=phase, init_statuses=init, statuses=regular, old=old, restarting=restarting, now=time
     )
+    status = PodStatus(phase=phase, reason=reason, message=message, conditions=conditions, startTime=started)
+    status.initContainerStatuses = init or None
+    status.containerStatuses = regular or None
+    status.ephemeralContainerStatuses = ephemeral or None
+    _add_addresses(status, host_ips=host_ips, pod_ips=_pod_ips(pod, observed, old, host_ips=host_ips))
+    status.resources = spec(pod).resources
+    status.qosClass, status.observedGeneration = qos_class(pod), metadata(pod).generation
+    return status
+
+
+def _add_addresses(status: PodStatus, *, host_ips: Sequence[str], pod_ips: Sequence[str]) -> None:
+    """Add addresses, the primary one also by itself."""
+    status.hostIP, status.hostIPs = next(iter(host_ips), None), [HostIP(ip=ip) for ip in host_ips] or None
+    status.podIP, status.podIPs = next(iter(pod_ips), None), [PodIP(ip=ip) for ip in pod_ips] or None
 
 
 def failed_status(pod: Pod, *, reason: str, message: str, previous: PodStatus | None, now: float) -> PodStatus:
