@@ -101,7 +101,7 @@ class Surroundings:
         context = self._contexts.get(container.id)
         if context is None:
             context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox)
-            context.begin([*container.config.command, *container.config.args] or [container.config.metadata.name])
+            context.begin(_init_argv(container, self._image_entry(container.image_name)))
         return context
 
     def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
@@ -149,6 +149,15 @@ class Surroundings:
             }
             return Mounted(path, Memory({"/": b"", **inside}, lambda: self._now() / 1e9), read_only=True)
         return Mounted(path, HostVolume(mount.host_path, read_only=mount.readonly, recursive=mount.recursive_read_only))
+
+
+def _init_argv(container: Container, entry: ImageEntry) -> list[str]:
+    """Return the command line of a container's first process as the list of processes shows it."""
+    config = container.config
+    if config.command:
+        return [*config.command, *config.args]
+    argv = [entry.title] if entry.title else [*entry.command, *(config.args or entry.arguments)]
+    return argv or [container.image_name.rpartition("/")[2].partition(":")[0]]
 
 
 def _ended(steps: Steps, end: Callable[[], None]) -> Steps:

@@ -41,6 +41,8 @@ class ImageEntry:
     """Entry point, which arguments follow; empty: a server, in a busybox a shell."""
     arguments: tuple[str, ...] = ()
     """What follows the entry point unless the container says otherwise."""
+    title: str = ""
+    """What its server calls itself in the list of processes; empty: its command line."""
     environment: Mapping[str, str] = field(default_factory=lambda: NO_FILES)
     """Variables that a container's own go over."""
     working_directory: str = ""

@@ -14,7 +14,8 @@ _REDIS_REPLIES = {"PING": "+PONG\r\n", "QUIT": "+OK\r\n"}
 
 def _nginx(name: str, port: int) -> ImageEntry:
     service = Service(port=port, protocol="http", root=_NGINX_ROOT)
-    return ImageEntry(name=name, serves=(service,), files=_NGINX_FILES)
+    title = "nginx: master process nginx -g daemon off;"
+    return ImageEntry(name=name, title=title, serves=(service,), files=_NGINX_FILES)
 
 
 WELL_KNOWN = (

@@ -21,9 +21,17 @@ def host_entries(call: Call, name: str) -> list[str]:
     found = []
     for line in _lines(call, "/etc/hosts"):
         address, *names = line.split("#")[0].split() or [""]
-        if name.lower() in (one.lower() for one in names):
+        if name.lower() in (one.lower() for one in names) and _is_address(address):
             found.append(address)
     return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def resolver(call: Call) -> tuple[str, list[str], int]:

@@ -1,7 +1,7 @@
 """This module is `wget`, busybox's, over HTTP."""
 
 from collections.abc import Generator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from runtime_stub.network.stream import End
 from runtime_stub.shell.commands.network.reaching import addresses, arrived, connected
@@ -74,10 +74,10 @@ class _Download:
     def run(self, url: str) -> Steps:
         target = self._target(url)
         for _ in range(MAX_REDIRECTIONS):
-            parts = urlsplit(url if "://" in url else f"http://{url}")
+            parts, port = _parts(url)
             if parts.scheme != "http" or not parts.hostname:
                 raise _Failed(f"not an http or ftp url: {url}" if parts.scheme != "https" else _NO_TLS)
-            end = yield from self._connect(parts.hostname, parts.port or HTTP_PORT)
+            end = yield from self._connect(parts.hostname, port)
             try:
                 path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 end.write(self._request(path, parts.netloc))
@@ -86,7 +86,7 @@ class _Download:
                 yield from self._show(head)
                 location = _field(fields, "location")
                 if status.split(" ")[1] in _REDIRECTIONS and location:
-                    url = urljoin(f"http://{parts.netloc}{path}", location)
+                    url = _joined(f"http://{parts.netloc}{path}", location)
                     continue
                 if not status.split(" ")[1].startswith("2"):
                     raise _Failed(f"server returned error: {status}")
@@ -98,7 +98,7 @@ class _Download:
     def _target(self, url: str) -> str:
         if "O" in self._found:
             return self._found["O"]
-        return urlsplit(url if "://" in url else f"http://{url}").path.rpartition("/")[2] or "index.html"
+        return _parts(url)[0].path.rpartition("/")[2] or "index.html"
 
     def _connect(self, host: str, port: int) -> Generator[Step, bytes | None, End]:
         at = yield from addresses(self._call, host)
@@ -183,6 +183,23 @@ class _Download:
 
 _TO_STDOUT = "writing to stdout\n"
 _NO_TLS = "TLS is not simulated"
+
+
+def _parts(url: str) -> tuple[SplitResult, int]:
+    """Return the parts of a URL, which may lack its scheme, and its port."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port or HTTP_PORT
+    except ValueError as error:
+        raise _Failed(f"bad URL '{url}'") from error
+    return parts, port
+
+
+def _joined(base: str, location: str) -> str:
+    try:
+        return urljoin(base, location)
+    except ValueError as error:
+        raise _Failed(f"bad URL '{location}'") from error
 
 
 def _field(fields: list[str], name: str) -> str:
