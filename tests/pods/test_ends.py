@@ -1,4 +1,4 @@
-"""Pods that end by themselves or by their deadline: when, with which calls, with which status."""
+"""Pods that end by themselves or by their deadline, or begin again: when, with which calls, with which status."""
 
 import asyncio
 from pathlib import Path
@@ -12,6 +12,7 @@ from tests.fakes.runtime import FakeRuntime, Life
 from tests.pods.node import Node
 
 pytestmark = pytest.mark.looptime
+LOOKS = ("ListPodSandbox", "ListContainers", "PodSandboxStatus", "ContainerStatus", "Version", "ImageStatus")
 
 
 def conditions(node: Node, pod: Pod) -> dict[str, PodCondition]:
@@ -150,3 +151,36 @@ async def test_a_pod_that_ends_before_its_deadline_keeps_its_outcome(node: Node)
 
     assert node.phase(pod) == "Succeeded"
     assert "DeadlineExceeded" not in node.reasons()
+
+
+async def test_an_exit_that_asks_for_it_restarts_every_container_in_the_same_sandbox(node: Node) -> None:
+    rule = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+    trigger = container("trigger", restartPolicy="Never", restartPolicyRules=[rule])
+    pod = make_pod(trigger, container("other"), init=[container("i")], terminationGracePeriodSeconds=30)
+    node.runtime.lives.update(i=Life(exits_after_seconds=0.1), other=Life(stops_after_seconds=None))
+    async with node.running():
+        await node.apply(pod)
+        await node.until(lambda: node.phase(pod) == "Running")
+        before = {one.name: one.id for one in node.runtime.running()}
+        node.runtime.calls.clear()
+        node.runtime.exit("trigger", code=42)
+        await node.until(lambda: len(node.runtime.running()) == 2 and not before.items() & _ids(node.runtime).items())
+        await asyncio.sleep(2)
+
+    assert node.runtime.names(ignoring=LOOKS) == [
+        "StopContainer",
+        *("RemoveContainer",) * 3,
+        *("CreateContainer", "StartContainer") * 3,
+    ]
+    (stop,) = (call for call in node.runtime.calls if call.rpc == "StopContainer")
+    assert stop.args["timeout_seconds"] == 2  # without any grace, which is the least there is
+    assert [event.message for event in node.events if event.reason == "Killing"] == ["killing"]
+    status = node.statuses.get(pod_uid(pod))
+    assert status is not None
+    assert [(one.name, one.restartCount) for one in status.containerStatuses or []] == [("other", 1), ("trigger", 1)]
+    assert len(node.runtime.sandboxes()) == 1
+    assert node.phase(pod) == "Running"
+
+
+def _ids(runtime: FakeRuntime) -> dict[str, str]:
+    return {one.name: one.id for one in runtime.running()}
