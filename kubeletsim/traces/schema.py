@@ -57,6 +57,9 @@ CREATE TABLE IF NOT EXISTS traces (
 -- Holds all that filters ask about, so that a question nothing answers does not touch each trace's row.
 CREATE INDEX IF NOT EXISTS traces_by_start_with_facts
     ON traces (start_ns, trace_id, end_ns, errors, root_operation, operation_set);
+-- Most traces are fine, so a question for those that are not must not walk past them.
+CREATE INDEX IF NOT EXISTS failed_traces_by_start
+    ON traces (start_ns, trace_id, end_ns, errors, root_operation, operation_set) WHERE errors > 0;
 CREATE TABLE IF NOT EXISTS attributes (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL,
