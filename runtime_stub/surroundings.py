@@ -20,10 +20,10 @@ from runtime_stub.shell.files import Devices, Files, Memory, Mounted, Pseudo
 from runtime_stub.shell.proc import proc_files
 from runtime_stub.shell.program import Program, Steps
 from runtime_stub.shell.rootfs import rootfs
-from runtime_stub.state.records import Container, Sandbox
+from runtime_stub.state.records import Container, Sandbox, shares_pid_namespace
 
-INIT = 1
-"""The id of a container's first process."""
+SANDBOX_ARGV = ("/pause",)
+"""The first process of a pod whose containers share its process namespace."""
 DEFAULT_RESOLV_CONF = "nameserver 10.0.0.10\n"
 
 
@@ -71,18 +71,18 @@ class Surroundings:
             image_path: the image's repository without its domain.
             unknown: what commands do that may exist and are not emulated.
             stdin: its standard input.
-            is_init: whether it is the container's first, which has the id 1.
+            is_init: whether it is the container's first.
         """
         context = self._context(container, sandbox, is_busybox=is_busybox(image_path))
         context.unknown = unknown
-        pid = INIT if is_init else context.begin(argv)
+        pid = context.main_pid if is_init else context.begin(argv)
         call = Call(argv, context, stdin, context.environment, context.working_directory, pid)
         return _ended(find_command(call, shell=argv[0]), lambda: context.end(pid))
 
     def catches(self, container_id: str, signum: int) -> bool:
         """Hand a container's first process a signal; tell whether it deals with it itself."""
         context = self._contexts.get(container_id)
-        return context is not None and context.catches(INIT, signum)
+        return context is not None and context.catches(context.main_pid, signum)
 
     def files_of(self, container: Container, sandbox: Sandbox) -> Files:
         """Return the files of a container in which nothing runs that is emulated: a server."""
@@ -101,7 +101,9 @@ class Surroundings:
         context = self._contexts.get(container.id)
         if context is None:
             context = self._contexts[container.id] = self._make(container, sandbox, is_busybox=is_busybox)
-            context.begin(_init_argv(container, self._image_entry(container.image_name)))
+            if shares_pid_namespace(container.config):
+                context.begin(SANDBOX_ARGV)
+            context.main_pid = context.begin(_main_argv(container, self._image_entry(container.image_name)))
         return context
 
     def _make(self, container: Container, sandbox: Sandbox, *, is_busybox: bool) -> Context:
@@ -151,7 +153,7 @@ class Surroundings:
         return Mounted(path, HostVolume(mount.host_path, read_only=mount.readonly, recursive=mount.recursive_read_only))
 
 
-def _init_argv(container: Container, entry: ImageEntry) -> list[str]:
+def _main_argv(container: Container, entry: ImageEntry) -> list[str]:
     """Return the command line of a container's first process as the list of processes shows it."""
     config = container.config
     if config.command:

@@ -248,7 +248,7 @@ def _send(shell: "Shell", word: str, signum: int) -> bool:
         return False
     if not signum or context.catches(pid, signum):
         return True
-    if pid == 1:
+    if pid == context.main_pid:
         if signum != signal.SIGKILL:  # means nothing from inside the namespace
             context.signal_init(signum)
     elif pid in context.enders:

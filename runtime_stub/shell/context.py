@@ -93,6 +93,8 @@ class Context:
     processes: dict[int, list[str]] = field(default_factory=dict)
     """Argument lists by process id, of the container's own numbering."""
 
+    main_pid: int = 1
+    """The container's own first process, which is PID 1 unless the pod shares its process namespace."""
     mailboxes: dict[int, Mailbox] = field(default_factory=dict)
     """Of processes that do something about signals, by their id."""
     enders: dict[int, Callable[[], None]] = field(default_factory=dict)

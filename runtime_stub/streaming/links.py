@@ -57,7 +57,7 @@ class SocketLink:
 
     async def read(self) -> bytes:
         """Return some bytes; none at the end, however it came about."""
-        with suppress(ConnectionError):
+        with suppress(OSError):
             data = await self._reader.read(READ_BYTES)
             if data:
                 self._idleness.touch()
