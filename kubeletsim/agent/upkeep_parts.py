@@ -17,13 +17,16 @@ from kubeletsim.upkeep.eviction_stats import EvictionStats
 from kubeletsim.upkeep.gc import ContainerGCPolicy, ImageGCPolicy
 from kubeletsim.upkeep.image_sweeper import ImageSweeper, read_disk_usage
 from kubeletsim.upkeep.log_rotation import LogRotation, LogRotationPolicy
+from kubeletsim.upkeep.log_usage import LogUsage
 from kubeletsim.upkeep.node_signals import NodeSignals
 from kubeletsim.upkeep.runtime_state import RuntimeState
 
 
 def build_logs(base: Foundation) -> ContainerLogs:
-    """Build what knows the pods' log files."""
-    return ContainerLogs(pod_logs_dir=Path(base.config.podLogsDir), links_dir=base.log_links_dir)
+    """Build what knows the pods' log files, and let scrapes see what room they take."""
+    pod_logs_dir = Path(base.config.podLogsDir)
+    base.registry.register(LogUsage(pod_logs_dir))
+    return ContainerLogs(pod_logs_dir=pod_logs_dir, links_dir=base.log_links_dir)
 
 
 def build_upkeep(

@@ -140,7 +140,10 @@ def test_diff_wants_two_sides_and_a_recording_with_that_root(database: Path, tmp
 
 @pytest.mark.parametrize("output", ["table", "json"])
 def test_tail_prints_what_is_there_and_then_what_arrives(database: Path, output: str) -> None:
-    program = [sys.executable, "-c", "from kubeletsim.cli.traces import app; app()"]
+    heeding = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # background jobs inherit deafness
+    )
+    program = [sys.executable, "-c", f"{heeding}; from kubeletsim.cli.traces import app; app()"]
     command = [*program, "tail", "-n", "1", "--db", str(database), "-o", output, "root:sync*"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
