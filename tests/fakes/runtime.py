@@ -356,8 +356,22 @@ class FakeRuntime:
                 raise CRIError("failed to exec in container: container is not running", rpc="ExecSync")
             return self.exec_results.get(tuple(command), ExecResult(stdout=b"", stderr=b"", exit_code=0))
 
-    async def list_container_stats(self) -> list[ContainerStats]:
-        async with self._call("ListContainerStats"):
+    async def list_container_stats(
+        self,
+        *,
+        container_id: ContainerID | None = None,
+        sandbox_id: SandboxID | None = None,
+        labels: Mapping[str, str] = {},
+    ) -> list[ContainerStats]:
+        async with self._call("ListContainerStats", container_id=container_id, sandbox_id=sandbox_id, labels=labels):
+            asked = [
+                one.status
+                for one in self._settled()
+                if one.status.state is ContainerState.RUNNING
+                and (container_id is None or one.status.id == container_id)
+                and (sandbox_id is None or one.sandbox_id == sandbox_id)
+                and labels.items() <= one.status.labels.items()
+            ]
             return [
                 ContainerStats(
                     id=one.id,
@@ -365,7 +379,7 @@ class FakeRuntime:
                     labels=one.labels,
                     memory=MemoryUsage(timestamp=self._stamp(), working_set_bytes=self.memory_bytes[one.name]),
                 )
-                for one in self.running()
+                for one in asked
                 if one.name in self.memory_bytes
             ]
 
