@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -85,17 +85,23 @@ class Forwarder:
         self._noted: int | None = None
         self._noted_at = float("-inf")
         self._away = False
+        self._ending = asyncio.Event()
 
     async def run(self) -> None:
-        """Send whatever is stored, in order; never returns."""
+        """Send whatever is stored, in order; returns when `end` was called and nothing is left."""
         while True:
-            if not await self._send_next():
-                await asyncio.sleep(self._poll_seconds)
+            ending = self._ending.is_set()
+            if await self._send_next():
+                continue
+            if ending:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._ending.wait()
 
-    async def flush(self) -> None:
-        """Send what is left."""
-        while await self._send_next():
-            pass
+    def end(self) -> None:
+        """Have `run` return once everything that is stored by now has been sent."""
+        self._ending.set()
 
     def left(self) -> int:
         """Return how many batches have not been sent."""
@@ -184,18 +190,20 @@ async def forwarding(
                 running = tasks.create_task(forwarder.run(), name="trace-forwarder")
                 try:
                     yield
+                    await _send_the_rest(forwarder, running, target)
                 finally:
                     running.cancel()
-            await _flush(forwarder, target)
+            await forwarder.note()
 
 
-async def _flush(forwarder: Forwarder, target: BackEnd) -> None:
+async def _send_the_rest(forwarder: Forwarder, running: asyncio.Task[None], target: BackEnd) -> None:
+    """Let the running forwarder finish: a call under way is waited for, so that it is not sent twice."""
+    forwarder.end()
     try:
         async with asyncio.timeout(_FLUSH_SECONDS):
-            await forwarder.flush()
+            await running
     except TimeoutError:
         log.warning("%s did not take the last %d batches; the store has them", target, forwarder.left())
-    await forwarder.note()
 
 
 def pieces(payload: bytes, *, most_bytes: int) -> Iterator[bytes]:

@@ -122,6 +122,19 @@ async def test_a_back_end_behind_tls_that_wants_a_token_is_served(tmp_path: Path
     assert receiver.metadata[0]["authorization"] == "Bearer x"
 
 
+async def test_a_call_that_is_under_way_at_the_end_is_not_made_twice(tmp_path: Path) -> None:
+    with running_receiver() as receiver, TraceStore.create(tmp_path / "a.db") as store:
+        receiver.hanging.set()
+        address = Address("127.0.0.1", int(receiver.target.rpartition(":")[2]))
+        async with forwarding(store.path, BackEnd(address), **QUICK):
+            store.add([resource_spans(span_message())])
+            await until(lambda: receiver.calls)
+            asyncio.get_running_loop().call_later(0.1, receiver.released.set)
+
+    assert receiver.calls == 1
+    assert len(receiver.spans) == 1
+
+
 @asynccontextmanager
 async def answering(answer: Callable[[bytes, Any], Any]) -> AsyncIterator[Address]:
     server = grpc.aio.server()
