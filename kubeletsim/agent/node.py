@@ -9,7 +9,7 @@ the runtime, the sockets, then the loops. Whatever cannot work fails before the 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,6 +48,12 @@ if TYPE_CHECKING:
 SEED_VARIABLE = "KUBELETSIM_SEED"
 DEFAULT_SEED = "2100346"
 """Any other would do; under this one the recorded pods, on a node `vm`, are tried again about when they were there."""
+
+
+CGROUP_V1_DEPRECATED = (
+    "cgroup v1 detected. cgroup v1 support is deprecated and will be removed in a future release. Please migrate to "
+    "cgroup v2. More information at https://git.k8s.io/enhancements/keps/sig-node/5573-remove-cgroup-v1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class Node:
                     telemetry=telemetry,
                     registry=self.registry,
                     record=recorder,
-                    reference=ObjectReference(kind="Node", name=self.name, uid=self.name),
+                    reference=ObjectReference(kind="Node", name=self.name),
                     clock=self._surroundings.clock,
                     rng=self._surroundings.rng,
                     seed=f"{self._surroundings.environ.get(SEED_VARIABLE, DEFAULT_SEED)}/{self.name}",
@@ -154,9 +160,8 @@ class Node:
         self._is_graceful = pods.shutdown.is_graceful
         async with self._server(base, pods) as server:
             base.record(Event(regarding=base.reference, reason="Starting", message="Starting kubelet."))
-            if (warning := resolv_conf_warning(base.config.resolvConf, node=base.facts)) is not None:
-                reason = "CheckLimitsForResolvConf"
-                base.record(Event(regarding=base.reference, type="Warning", reason=reason, message=warning))
+            for reason, message in _host_warnings(base):
+                base.record(Event(regarding=base.reference, type="Warning", reason=reason, message=message))
             await _run_until_shut_down(
                 {
                     "server": server.run,
@@ -277,6 +282,14 @@ def node_facts(
         supplemental_groups_policy=status.supplemental_groups_policy,
         extra_masked_paths=host.thermal_paths,
     )
+
+
+def _host_warnings(base: Foundation) -> Iterator[tuple[str, str]]:
+    """Yield reason and message of each Warning event about the machine, once at the start."""
+    if not base.facts.cgroup_v2:
+        yield "CgroupV1", CGROUP_V1_DEPRECATED
+    if (text := resolv_conf_warning(base.config.resolvConf, node=base.facts)) is not None:
+        yield "CheckLimitsForResolvConf", text
 
 
 class _ShutDownError(Exception):

@@ -150,7 +150,7 @@ class ContainerStarter:
                     pod, container, config, sandbox_id=sandbox_id, sandbox_config=sandbox_config
                 )
             except StartFailure as failure:
-                self._tell(pod, container, "Failed", f"Error: {failure.message}", warning=True)
+                self._tell(pod, container, "Failed", f"Error: {failure.told}", warning=True)
                 raise
             await self._post_start(pod, container, container_id)
         except StartFailure as failure:
@@ -200,11 +200,10 @@ class ContainerStarter:
     async def _volumes(
         self, pod: Pod, container: AnyContainer, image_volumes: PodImageVolumes
     ) -> Mapping[str, ImageSpec]:
-        try:
-            return await image_volumes.of(container)
-        except StartFailure as failure:
+        def tell(failure: StartFailure) -> None:
             self._tell(pod, container, "Failed", f"Error: {failure.reason}", warning=True)
-            raise
+
+        return await image_volumes.of(container, tell=tell)
 
     async def _configure(
         self,
@@ -263,7 +262,9 @@ class ContainerStarter:
         try:
             await self._cri.start_container(container_id)
         except CRIError as error:
-            raise StartFailure("RunContainerError", error.desc) from error
+            # Events name the container, not this instance of it: those of all instances count as one.
+            told = error.desc.replace(container_id, container.name)
+            raise StartFailure("RunContainerError", error.desc, told=told) from error
         self._tell(pod, container, "Started", "Container started")
         name = f"{pod_name(pod)}_{pod_namespace(pod)}_{container.name}-{container_id}.log"
         try:

@@ -20,11 +20,15 @@ class StartFailure(KubeletSimError):
         reason: upstream's error value, which becomes the container's waiting reason: `ErrImagePull`.
         message: what happened; becomes the waiting message.
         backoff_until: Unix seconds before which trying again is pointless; None when this is no backoff.
+        told: what an event says of it; the message unless given.
     """
 
-    def __init__(self, reason: str, message: str, *, backoff_until: float | None = None) -> None:
+    def __init__(
+        self, reason: str, message: str, *, backoff_until: float | None = None, told: str | None = None
+    ) -> None:
         self.reason = reason
         self.message = message
+        self.told = message if told is None else told
         self.backoff_until = backoff_until
         super().__init__(f"{reason}: {message}")
 

@@ -15,7 +15,7 @@ from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter
 
 from kubeletsim.model.errors import ActionFailure, CRIError, NotFound, SyncError, go_quote
-from kubeletsim.model.events import EventRecorder
+from kubeletsim.model.events import Event, EventRecorder, ObjectReference
 from kubeletsim.model.pod import (
     AnyContainer,
     describe,
@@ -99,7 +99,7 @@ class RuntimeSync:
         user_namespaces: gives pods their ranges of user ids.
         node: the facts of this node that go into a sandbox's configuration.
         probes: results of the node's probes for a pod; None on a node that does not probe.
-        record: takes SandboxChanged, FailedCreatePodSandBox and FailedPodSandBoxStatus.
+        record: takes SandboxChanged, FailedCreatePodSandBox, FailedPodSandBoxStatus and warnings about DNS.
         registry: gets kubelet_started_pods_total and kubelet_started_pods_errors_total.
     """
 
@@ -218,8 +218,6 @@ class RuntimeSync:
     ) -> tuple[SandboxID, tuple[str, ...]] | None:
         """Run a new sandbox; return its id and addresses, or note why there is none."""
         self._started.inc()
-        for reason, message in dns_warnings(pod, node=self._node):
-            self._record(pod_event(pod, reason, message, warning=True))
         try:
             config = self._sandbox_config(pod, attempt=attempt)
             sandbox_id = await self._cri.run_pod_sandbox(config)
@@ -243,8 +241,17 @@ class RuntimeSync:
         return sandbox_id, () if uses_host_network(pod) else status.ips
 
     def _sandbox_config(self, pod: Pod, *, attempt: int) -> SandboxConfig:
+        """Return the pod's sandbox configuration; what is wrong with its resolver settings is told each time."""
         userns = self._user_namespaces.of(pod)
-        return sandbox_config(pod, attempt=attempt, node=self._node, userns=userns)
+        config = sandbox_config(pod, attempt=attempt, node=self._node, userns=userns)
+        for warning in dns_warnings(pod, node=self._node):
+            if warning.about_node:
+                about = ObjectReference(kind="Node", name=self._node.name)
+                event = Event(regarding=about, type="Warning", reason=warning.reason, message=warning.message)
+            else:
+                event = pod_event(pod, warning.reason, warning.message, warning=True)
+            self._record(event)
+        return config
 
     def _note_sandbox_failure(self, pod: Pod, what: str, error: Exception, result: SyncResult) -> None:
         self._failed.inc()
@@ -267,7 +274,7 @@ class RuntimeSync:
             config = self._sandbox_config(pod, attempt=actions.attempt)
         except RequestError as error:
             message = f"GeneratePodSandboxConfig for pod {go_quote(describe(pod))} failed: {error}"
-            result.failures.append(ActionFailure("ConfigPodSandbox", pod_uid(pod), "ConfigPodSandboxError", message))
+            result.failures.append(SyncFailure(message))
             return
 
         image_volumes = self._starter.image_volumes(pod, sandbox_config=config)

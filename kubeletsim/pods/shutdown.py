@@ -87,9 +87,7 @@ class NodeShutdown:
         self._under_way = True
         self._start_time.set(self._clock.now())
         log.info("Shutdown manager detected new shutdown event: %d pods to end", len(pods))
-        self._record(
-            Event(regarding=self._node, reason="NodeShutdown", message="Shutdown manager detected shutdown event")
-        )
+        self._record(Event(regarding=self._node, reason="Shutdown", message="Shutdown manager detected shutdown event"))
         for group in shutdown_groups(pods, self._periods):
             try:
                 async with asyncio.timeout(group.seconds):

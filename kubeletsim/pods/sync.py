@@ -124,8 +124,7 @@ class PodSync:
         runtime_name: as the runtime's Version gives it; the scheme of container ids.
         network_errors: why pods on the pod network cannot start now; empty when they can.
         tracer: of scope SCOPE.
-        record: takes NetworkNotReady, FailedToMakePodDataDirectories, FailedToRetrieveImagePullSecret, FailedKillPod
-            and DeadlineExceeded.
+        record: takes NetworkNotReady, Failed, FailedToRetrieveImagePullSecret, FailedKillPod and DeadlineExceeded.
         registry: gets kubelet_pod_start_duration_seconds, kubelet_pod_worker_start_duration_seconds and
             kubelet_terminated_containers_total.
         restarts_all: whether rules that restart all containers are heeded; gate RestartAllContainersOnContainerExits.
@@ -330,7 +329,7 @@ class PodSync:
             make_files(plan_pod_files(pod, node=self._node))
         except OSError as error:
             text = f"error making pod data directories: {error}"
-            self._record(pod_event(pod, "FailedToMakePodDataDirectories", text, warning=True))
+            self._record(pod_event(pod, "Failed", text, warning=True))
             raise MountFailure(text) from error
 
     def _observe_since_seen(self, histogram: Histogram, pod: Pod) -> None:

@@ -196,9 +196,11 @@ class ImageSweeper:
         )
         freed = await self._free(plan.candidates, bytes_to_free=plan.bytes_to_free, began_at=now)
         if freed < plan.bytes_to_free:
+            used = f"{plan.usage_percent}% of {format_size(disk.capacity_bytes)} used"
             message = (
-                "Failed to garbage collect required amount of images. "
-                f"Attempted to free {plan.bytes_to_free} bytes, but only found {freed} bytes eligible to free."
+                f"Insufficient free disk space on the node's image filesystem ({used}). "
+                f"Failed to free sufficient space by deleting unused images (freed {freed} bytes). "
+                "Investigate disk usage, as it could be used by active images, logs, volumes, or other data."
             )
             self._warn("FreeDiskSpaceFailed", message)
             raise ImageGCError(message)
@@ -313,6 +315,14 @@ def _aggregate(failures: list[str]) -> str:
     """Return several errors as Go's aggregate shows them: one bare, several in brackets, each once."""
     texts = list(dict.fromkeys(failures))
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+
+
+def format_size(size_bytes: int) -> str:
+    """Print an amount of bytes with one decimal in the unit that fits (formatSize upstream)."""
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    exponent = min((size_bytes.bit_length() - 1) // 10, 4)
+    return f"{size_bytes / 1024**exponent:.1f} {'KMGT'[exponent - 1]}iB"
 
 
 def read_disk_usage(mountpoint: str) -> DiskUsage:

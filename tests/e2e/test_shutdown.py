@@ -24,7 +24,7 @@ def test_with_a_shutdown_grace_period_the_pods_end_before_the_kubelet(lab: Lab) 
     assert "Traceback" not in kubelet.output()
     journal = next(lab.root.rglob("events.jsonl")).read_text()
     events = [json.loads(line) for line in journal.splitlines()]
-    assert {"Starting", "Started", "NodeAffinity", "Killing", "NodeShutdown"} <= {event["reason"] for event in events}
+    assert {"Starting", "Started", "NodeAffinity", "Killing", "Shutdown"} <= {event["reason"] for event in events}
 
 
 def test_without_one_the_pods_run_on(lab: Lab) -> None:

@@ -91,3 +91,16 @@ async def test_a_crash_loops_text_is_upstreams(node: Node) -> None:
     )
     assert node.runtime.names() == ["Version"]
     assert node.events[-1].message == f"Back-off restarting failed container app in pod web_default({UID})"
+
+
+async def test_the_event_of_a_failed_start_names_the_container_in_place_of_its_id(node: Node) -> None:
+    await node.sync_once(make_pod())
+    stem, _, number = node.runtime.running()[0].id.rpartition("-")
+    coming = f"{stem}-{int(number) + 1}"
+    node.runtime.exit("app")
+    node.runtime.fail("StartContainer", f'container "{coming}" has no task')
+
+    with pytest.raises(KubeletSimError, match=coming):
+        await node.sync_once(make_pod())
+
+    assert node.events[-1].message == 'Error: container "app" has no task'

@@ -59,7 +59,7 @@ async def test_pods_end_failed_and_say_that_the_node_did_it(node: Node) -> None:
     (first, *_) = status.status.conditions or []
     assert (first.type, first.status, first.reason) == ("DisruptionTarget", "True", "TerminationByKubelet")
     assert first.message == status.status.message
-    assert "NodeShutdown" in node.reasons()
+    assert "Shutdown" in node.reasons()
     spans = [span.name for span in node.exporter.get_finished_spans() if span.name.startswith("syncTermin")]
     assert spans == ["syncTerminatingPod", "syncTerminatedPod"]
 

@@ -146,7 +146,7 @@ async def test_a_pods_directories_that_cannot_be_made_are_told(node: Node) -> No
     with pytest.raises(MountFailure):
         await node.sync_once(make_pod())
 
-    assert node.reasons() == ["FailedToMakePodDataDirectories"]
+    assert node.reasons() == ["Failed"]
     assert node.runtime.names() == ["Version"]
 
 

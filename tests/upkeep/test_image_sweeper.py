@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from kubeletsim.model.events import ObjectReference
 from kubeletsim.model.requests import ImageSpec, Mount
 from kubeletsim.upkeep.gc import DiskUsage, ImageGCPolicy
-from kubeletsim.upkeep.image_sweeper import SCOPE, ImageSweeper, read_disk_usage
+from kubeletsim.upkeep.image_sweeper import SCOPE, ImageSweeper, format_size, read_disk_usage
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ROOT = "Images/GarbageCollect"
@@ -165,7 +165,7 @@ async def test_too_little_to_free_is_told_at_once_and_as_a_failed_turn_from_the_
     await sweeper.sweep()
 
     assert recorder.reasons() == ["FreeDiskSpaceFailed", "FreeDiskSpaceFailed", "ImageGCFailed"]
-    assert "Attempted to free 10 bytes, but only found 0 bytes" in recorder.events[0].message
+    assert "by deleting unused images (freed 0 bytes)" in recorder.events[0].message
     assert recorder.events[0].regarding == NODE
 
     disk.available = 90
@@ -273,3 +273,18 @@ async def test_pulls_of_removed_images_are_forgotten_and_those_since_the_turn_be
     await sweeper.delete_unused()
 
     assert forgotten == [({kept.id}, began_at)]
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1024**2 - 1, "1024.0 KiB"),
+        (100 * 1024**3, "100.0 GiB"),
+        (3 * 1024**5, "3072.0 TiB"),
+    ],
+)
+def test_a_disks_size_is_shown_in_the_unit_that_fits(size_bytes, shown):
+    assert format_size(size_bytes) == shown

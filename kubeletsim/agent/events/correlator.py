@@ -2,7 +2,7 @@
 
 Three steps for each event. One of ten or more different messages in ten minutes about one object for one reason is
 *similar*, and the similar ones become a single event. An event seen before is not new: its count grows. At last each
-object has a budget: 25 events at once, and after that one in five minutes.
+object has a budget for its warnings and one for all else: 25 events at once, and after that one in five minutes.
 
 Upstream: EventCorrelator in staging/src/k8s.io/client-go/tools/record/events_cache.go.
 """
@@ -95,7 +95,7 @@ class EventCorrelator:
         return counted
 
     def _may_pass(self, event: Event, now: float) -> bool:
-        about = (event.regarding.kind, event.regarding.namespace, event.regarding.name, event.regarding.uid)
+        about = (event.regarding.kind, event.regarding.namespace, event.regarding.name, event.regarding.uid, event.type)
         budget = self._budgets.get(about) or _Budget(left=SPAM_BURST, at=now)
         budget.left = min(SPAM_BURST, budget.left + max(0.0, now - budget.at) / SPAM_REFILL_SECONDS)
         budget.at = now

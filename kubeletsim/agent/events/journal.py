@@ -61,7 +61,7 @@ def event_object(counted: CountedEvent, *, node_name: str) -> dict[str, object]:
         "namespace": about.namespace,
         "name": about.name,
         "uid": about.uid,
-        "apiVersion": "v1" if about.kind == "Pod" else "",
+        "apiVersion": "v1",
         "fieldPath": about.field_path,
     }
     return {

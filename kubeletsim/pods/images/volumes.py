@@ -4,7 +4,7 @@ All of the pod's are pulled then, whoever mounts them; one that cannot be had fa
 others. Upstream: getImageVolumes and toKubeContainerImageVolumes in pkg/kubelet/kuberuntime/kuberuntime_manager.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry, Counter
@@ -17,6 +17,10 @@ from kubeletsim.pods.pod_events import pod_reference
 
 MOUNT_FAILED = "ImageVolumeMountFailed"
 """What a runtime's text begins with when the mount was at fault (crierrors.ErrImageVolumeMountFailed)."""
+
+
+def _tell_nobody(failure: StartFailure) -> None:
+    del failure
 
 
 class PodImageVolumes:
@@ -34,8 +38,14 @@ class PodImageVolumes:
         self._sandbox_config = sandbox_config
         self._results: dict[str, ImageSpec | StartFailure] | None = None
 
-    async def of(self, container: AnyContainer) -> Mapping[str, ImageSpec]:
+    async def of(
+        self, container: AnyContainer, *, tell: Callable[[StartFailure], None] = _tell_nobody
+    ) -> Mapping[str, ImageSpec]:
         """Return how the images that a container mounts are named to the runtime, by volume.
+
+        Args:
+            container: who mounts them.
+            tell: takes each one that could not be brought to the node.
 
         Raises:
             StartFailure: one of them could not be brought to the node; the last one counts.
@@ -47,6 +57,7 @@ class PodImageVolumes:
         for mount in container.volumeMounts or []:
             result = self._results.get(mount.name)
             if isinstance(result, StartFailure):
+                tell(result)
                 last_failure = result
             elif result is not None:
                 mounted[mount.name] = result

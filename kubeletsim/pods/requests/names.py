@@ -4,9 +4,11 @@ Upstream: GeneratePodHostNameAndDomain in pkg/kubelet/kubelet_pods.go, pkg/kubel
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lightkube.models.core_v1 import Pod
 
+from kubeletsim.model.errors import go_quote
 from kubeletsim.model.pod import describe, pod_name, pod_namespace, spec, uses_host_network
 from kubeletsim.model.requests import DNSConfig
 from kubeletsim.pods.requests.node import NodeFacts, RequestError
@@ -16,6 +18,7 @@ MAX_FQDN = 64
 MAX_SERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARS = 2048
+MAX_SEARCH_PATH = 253
 CLUSTER_SEARCHES = 3
 """How many search domains a cluster's own name puts in front."""
 CLUSTER_OPTIONS = ("ndots:5",)
@@ -67,16 +70,26 @@ def dns_config(pod: Pod, *, node: NodeFacts) -> DNSConfig:
     )
 
 
-def dns_warnings(pod: Pod, *, node: NodeFacts) -> list[tuple[str, str]]:
-    """Return reason and message of each Warning event that `dns_config` gives cause for."""
+@dataclass(frozen=True, slots=True)
+class DNSWarning:
+    """A Warning event that a pod's resolver settings give cause for."""
+
+    reason: str
+    message: str
+    about_node: bool = False
+    """It is the node's fault, and the event's object the node."""
+
+
+def dns_warnings(pod: Pod, *, node: NodeFacts) -> list[DNSWarning]:
+    """Return the Warning events that `dns_config` gives cause for, each time it is made."""
     warnings = []
-    policy = spec(pod).dnsPolicy
     if _wants_cluster_dns(pod) and not node.cluster_dns:
         text = (
-            f'pod: "{describe(pod)}". kubelet does not have ClusterDNS IP configured and cannot create Pod using '
-            f'"{policy}" policy. Falling back to "Default" policy.'
+            "kubelet does not have ClusterDNS IP configured and cannot create Pod using "
+            '"ClusterFirst" policy. Falling back to "Default" policy.'
         )
-        warnings.append(("MissingClusterDNS", text))
+        warnings.append(DNSWarning("MissingClusterDNS", text, about_node=True))
+        warnings.append(DNSWarning("MissingClusterDNS", f'pod: "{describe(pod)}". {text}'))
     config = _unlimited_dns_config(pod, node=node)
     fitting = _fitting_searches(config.searches)
     if len(config.servers) > MAX_SERVERS:
@@ -85,13 +98,13 @@ def dns_warnings(pod: Pod, *, node: NodeFacts) -> list[tuple[str, str]]:
             "Nameserver limits were exceeded, some nameservers have been omitted, "
             f"the applied nameserver line is: {kept}"
         )
-        warnings.append(("DNSConfigForming", text))
+        warnings.append(DNSWarning("DNSConfigForming", text))
     if len(fitting) < len(config.searches):
         text = (
             "Search Line limits were exceeded, some search paths have been omitted, "
             f"the applied search line is: {' '.join(fitting)}"
         )
-        warnings.append(("DNSConfigForming", text))
+        warnings.append(DNSWarning("DNSConfigForming", text))
     return warnings
 
 
@@ -104,6 +117,9 @@ def resolv_conf_warning(path: str, *, node: NodeFacts) -> str | None:
     room = MAX_SEARCHES - (CLUSTER_SEARCHES if node.cluster_domain else 0)
     if len(searches) > room:
         return f"Resolv.conf file '{path}' contains search line consisting of more than {room} domains!"
+    if any(len(search) > MAX_SEARCH_PATH for search in searches):
+        too_long = f"which length is more than allowed {MAX_SEARCH_PATH} chars!"
+        return f"Resolv.conf file {go_quote(path)} contains a search path {too_long}"
     if len(" ".join(searches)) > MAX_SEARCH_CHARS:
         too_long = f"which length is more than allowed {MAX_SEARCH_CHARS} chars!"
         return f"Resolv.conf file '{path}' contains search line {too_long}"
@@ -151,8 +167,11 @@ def _unique(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _fitting_searches(searches: tuple[str, ...]) -> tuple[str, ...]:
-    """Return as many of the first search domains as a resolver takes, by number and by length of the line."""
-    kept = searches[:MAX_SEARCHES]
+    """Return as many of the first search domains as a resolver takes, by number and by length of the line.
+
+    One that is too long for a name is left out: some resolvers abort at it.
+    """
+    kept = tuple(search for search in searches[:MAX_SEARCHES] if len(search) <= MAX_SEARCH_PATH)
     while len(" ".join(kept)) > MAX_SEARCH_CHARS:
         kept = kept[:-1]
     return kept

@@ -1,5 +1,7 @@
 """Repeated events become a count, similar ones become one, and nobody writes without end."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,10 @@ NOW = 1_700_000_000.0
 def event(message: str = "it failed", *, name: str = "web", reason: str = "Failed", field_path: str = "") -> Event:
     about = ObjectReference(kind="Pod", name=name, namespace="default", uid=f"uid-{name}", field_path=field_path)
     return Event(regarding=about, reason=reason, message=message)
+
+
+def warning() -> Event:
+    return replace(event(), type="Warning")
 
 
 def written(correlator: EventCorrelator, made: Event, *, now: float = NOW) -> CountedEvent:
@@ -75,6 +81,15 @@ def test_an_object_gets_25_events_at_once_and_then_one_in_five_minutes() -> None
     assert late.count == 32  # what was held back counts
     assert correlator.correlate(event(), now=NOW + 301) is None
     assert written(correlator, event(name="db"), now=NOW).count == 1
+
+
+def test_an_objects_warnings_do_not_use_up_the_budget_of_its_other_events() -> None:
+    correlator = EventCorrelator()
+
+    passed = [correlator.correlate(warning(), now=NOW) is not None for _ in range(26)]
+
+    assert passed == [True] * 25 + [False]
+    assert written(correlator, event()).count == 1
 
 
 def test_memory_stays_bounded_and_what_was_used_last_stays() -> None:

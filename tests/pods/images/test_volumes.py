@@ -75,6 +75,17 @@ async def test_a_volume_that_cannot_be_pulled_fails_who_mounts_it_and_nobody_els
     assert ("Failed", "spec.containers{app}", "Error: ErrImagePull") in told
 
 
+async def test_each_volume_that_cannot_be_pulled_is_told_and_the_last_one_counts(node: Node) -> None:
+    node.runtime.pull_errors |= {"files:1": "no such host", "more:1": "no route"}
+    mounts = [*MOUNTS, {"name": "more", "mountPath": "/more"}]
+    volumes = [{"name": name, "image": {"reference": f"{name}:1"}} for name in ("files", "more")]
+
+    with pytest.raises(SyncError, match="no route"):
+        await node.sync_once(make_pod(container("app", volumeMounts=mounts), volumes=volumes))
+
+    assert [event.message for event in node.events].count("Error: ErrImagePull") == 2
+
+
 @pytest.mark.parametrize(
     ("reference", "policy", "reason"),
     [("files:1", "Never", "ErrImageNeverPull"), ("Not//An:Image", None, "InvalidImageName")],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubeletsim.model.pod import set_defaults
+from kubeletsim.model.pod import describe, set_defaults
 from kubeletsim.model.requests import (
     DNSConfig,
     IDMapping,
@@ -113,7 +113,13 @@ def test_without_cluster_dns_a_pod_gets_the_hosts_and_an_event():
     pod = set_defaults(make_pod(hostNetwork=False))
 
     assert sandbox_config(pod, attempt=0, node=node).dns_config == HOST_DNS
-    assert [reason for reason, _ in dns_warnings(pod, node=node)] == ["MissingClusterDNS"]
+    about_node, about_pod = dns_warnings(pod, node=node)
+    text = (
+        'kubelet does not have ClusterDNS IP configured and cannot create Pod using "ClusterFirst" policy. '
+        'Falling back to "Default" policy.'
+    )
+    assert (about_node.reason, about_node.message, about_node.about_node) == ("MissingClusterDNS", text, True)
+    assert about_pod.message == f'pod: "{describe(pod)}". {text}'
     assert dns_warnings(pod, node=NODE) == []
 
 
@@ -131,7 +137,17 @@ def test_a_resolvers_limits_are_kept_and_reported():
     assert made is not None
     assert made.servers == ("10.96.0.10", "192.0.2.7", "192.0.2.8")
     assert len(" ".join(made.searches)) <= 2048
-    assert [reason for reason, _ in dns_warnings(pod, node=NODE)] == ["DNSConfigForming", "DNSConfigForming"]
+    assert [one.reason for one in dns_warnings(pod, node=NODE)] == ["DNSConfigForming", "DNSConfigForming"]
+
+
+def test_a_search_domain_that_is_too_long_for_a_name_is_left_out_and_reported():
+    pod = set_defaults(make_pod(hostNetwork=False, dnsConfig={"searches": ["x" * 254, "short.example"]}))
+    made = sandbox_config(pod, attempt=0, node=NODE).dns_config
+
+    assert made is not None
+    assert "short.example" in made.searches
+    assert max(map(len, made.searches)) <= 253
+    assert [one.reason for one in dns_warnings(pod, node=NODE)] == ["DNSConfigForming"]
 
 
 def test_every_port_of_the_regular_containers_is_listed_once():
@@ -257,6 +273,11 @@ def test_a_pod_with_its_own_users_gets_the_range_it_was_given():
         (["a"] * 32, "", None),
         (["a"] * 33, "", "Resolv.conf file '/r' contains search line consisting of more than 32 domains!"),
         (["a"] * 30, "cluster.local", "Resolv.conf file '/r' contains search line consisting of more than 29 domains!"),
+        (
+            ["a" * 254],
+            "",
+            'Resolv.conf file "/r" contains a search path which length is more than allowed 253 chars!',
+        ),
         (
             ["a" * 250] * 9,
             "",
