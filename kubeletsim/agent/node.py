@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from kubeletsim.config.schema.kubelet import KubeletConfiguration
 
 SEED_VARIABLE = "KUBELETSIM_SEED"
-DEFAULT_SEED = "2100346"
-"""Any other would do; under this one the recorded pods, on a node `vm`, are tried again about when they were there."""
+DEFAULT_SEED = "4345698"
+"""Any other would do; under this one the recorded pods are tried again about when they were there."""
 
 
 CGROUP_V1_DEPRECATED = (
@@ -129,7 +129,7 @@ class Node:
                     reference=ObjectReference(kind="Node", name=self.name),
                     clock=self._surroundings.clock,
                     rng=self._surroundings.rng,
-                    seed=f"{self._surroundings.environ.get(SEED_VARIABLE, DEFAULT_SEED)}/{self.name}",
+                    seed=self._surroundings.environ.get(SEED_VARIABLE, DEFAULT_SEED),
                     images=images,
                 ),
                 recorder,

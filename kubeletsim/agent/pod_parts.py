@@ -6,6 +6,7 @@ the sync loop reads, and a worker that did something asks it for a relist.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from lightkube.models.core_v1 import Pod
@@ -20,6 +21,7 @@ from kubeletsim.pods import sync
 from kubeletsim.pods.admitter import PodAdmitter
 from kubeletsim.pods.container_deletor import ContainerDeletor
 from kubeletsim.pods.housekeeping import Housekeeper
+from kubeletsim.pods.lifecycle import jitter_of
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.shutdown import NodeShutdown
 from kubeletsim.pods.shutdown_plan import PriorityPeriod, shutdown_periods
@@ -166,7 +168,7 @@ def _build_workers(base: Foundation, pod_sync: PodSync, *, watching: Watching, q
         sync_frequency_seconds=base.config.syncFrequency.seconds,
         request_relist=watching.request_relist,
         clock=base.clock,
-        seed=base.seed,
+        jitter=partial(jitter_of, seed=base.seed, node_name=base.facts.name),
         record=base.record,
         registry=base.registry,
     )

@@ -130,6 +130,18 @@ def requeue_seconds(
     return delay * (1 + REQUEUE_JITTER * rng.random())
 
 
+def jitter_of(full_name: str, *, seed: str, node_name: str) -> random.Random:
+    """Return what a pod's jitter is drawn from: the same for a pod of the same manifest, whatever its node is called.
+
+    Args:
+        full_name: `name_namespace`; a static pod's name ends with the node's.
+        seed: the node's; nodes that shall not beat in time need different ones.
+        node_name: the node's name.
+    """
+    manifest_name = full_name.replace(f"-{node_name}_", "_", 1)
+    return random.Random(f"{seed}/{manifest_name}")
+
+
 def _backoff_ends(error: Exception) -> float | None:
     """Return when the earliest backoff of a sync ends, whatever else failed; None when nothing was held back."""
     failures = error.failures if isinstance(error, SyncError) else ()

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lightkube.models.core_v1 import Pod
@@ -30,6 +31,7 @@ from kubeletsim.pods.containers import ContainerStarter
 from kubeletsim.pods.hooks import HookRunner
 from kubeletsim.pods.housekeeping import Housekeeper, ListRunningPods
 from kubeletsim.pods.images import ImageManager, PullLimits
+from kubeletsim.pods.lifecycle import jitter_of
 from kubeletsim.pods.pod_manager import PodManager
 from kubeletsim.pods.probes import ProbeManager, ProbeMetrics, Prober
 from kubeletsim.pods.requests import NodeFacts
@@ -164,7 +166,7 @@ class Node:
             sync_frequency_seconds=self.sync_frequency_seconds,
             request_relist=self.pleg.request_relist,
             clock=clock,
-            seed=self.jitter_seed,
+            jitter=partial(jitter_of, seed=self.jitter_seed, node_name=self.facts.name),
             record=record,
             registry=registry,
         )

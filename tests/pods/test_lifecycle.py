@@ -15,6 +15,7 @@ from kubeletsim.pods.lifecycle import (
     WorkerState,
     advance,
     effective_grace_seconds,
+    jitter_of,
     requeue_seconds,
 )
 from tests.fakes.pods import make_pod
@@ -115,3 +116,13 @@ def test_a_run_comes_back_after_its_delay_stretched_by_up_to_a_half(error: Excep
     delays = [requeue(error, seed=seed) for seed in range(50)]
 
     assert all(base <= delay <= 1.5 * base for delay in delays)
+
+
+def test_a_pods_jitter_is_that_of_its_manifest_on_a_node_of_any_name() -> None:
+    here = jitter_of("web-here_default", seed="1", node_name="here")
+    there = jitter_of("web-there_default", seed="1", node_name="there")
+    others = [jitter_of("web-here_default", seed="2", node_name="here"), jitter_of("db_a", seed="1", node_name="here")]
+
+    drawn = here.random()
+    assert there.random() == drawn
+    assert drawn not in {other.random() for other in others}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from lightkube.models.core_v1 import Pod, PodStatus
@@ -17,7 +18,7 @@ from kubeletsim.model.pod import pod_name, pod_uid, with_metadata
 from kubeletsim.model.runtime import ObservedPod, PodUID, RuntimePod
 from kubeletsim.pleg.cache import PodCache
 from kubeletsim.pods.failures import PodNotKilledInTime
-from kubeletsim.pods.lifecycle import WorkerState
+from kubeletsim.pods.lifecycle import WorkerState, jitter_of
 from kubeletsim.pods.sync import StatusFn, SyncOutcome, UpdateType
 from kubeletsim.pods.work_queue import WorkQueue
 from kubeletsim.pods.workers import Kill, PodWorkers
@@ -106,7 +107,7 @@ class Bench:
             sync_frequency_seconds=60,
             request_relist=self.relists.append,
             clock=self.clock,
-            seed=seed,
+            jitter=partial(jitter_of, seed=seed, node_name="vm"),
             record=self.events.append,
             registry=self.registry,
         )

@@ -59,8 +59,8 @@ class PodWorkers:
         queue: brings pods back later.
         sync_frequency_seconds: syncFrequency, how often a pod is looked at without a cause.
         request_relist: asks the PLEG to look at a pod at once.
-        seed: what the jitter of requeues is drawn from, for each pod by its name: what one pod draws depends neither on
-            the others nor on how often they ran.
+        jitter: gives each pod, by its full name, what the jitter of its requeues is drawn from; what one pod draws
+            depends neither on the others nor on how often they ran.
         record: takes FailedSync and ExceededGracePeriod.
         registry: gets kubelet_pod_worker_duration_seconds and kubelet_containers_per_pod_count.
     """
@@ -74,7 +74,7 @@ class PodWorkers:
         sync_frequency_seconds: float,
         request_relist: Callable[[PodUID], None],
         clock: Clock,
-        seed: str,
+        jitter: Callable[[str], random.Random],
         record: EventRecorder,
         registry: CollectorRegistry,
     ) -> None:
@@ -84,7 +84,7 @@ class PodWorkers:
         self._sync_frequency_seconds = sync_frequency_seconds
         self._request_relist = request_relist
         self._clock = clock
-        self._seed = seed
+        self._jitter = jitter
         self._record = record
         self._workers: dict[PodUID, Worker] = {}
         self._launches: asyncio.Queue[Worker] = asyncio.Queue()
@@ -216,7 +216,7 @@ class PodWorkers:
         worker = self._workers.get(uid)
         if worker is not None:
             return worker, False
-        worker = self._workers[uid] = Worker(uid, name, rng=random.Random(f"{self._seed}/{name}"))
+        worker = self._workers[uid] = Worker(uid, name, rng=self._jitter(name))
         return worker, True
 
     def _end_if_due(self, worker: Worker, update_type: UpdateType, pod: Pod | None, kill: Kill) -> None:
