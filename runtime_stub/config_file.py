@@ -63,6 +63,7 @@ class _Features(Part):
     recursiveReadOnlyMounts: bool = True
     userNamespaces: bool = True
     supplementalGroupsPolicy: bool = True
+    userNamespacesHostNetwork: bool = True
 
 
 class _Network(Part):
@@ -175,6 +176,7 @@ class RuntimeStubConfiguration(Part):
                 recursive_read_only_mounts=self.features.recursiveReadOnlyMounts,
                 user_namespaces=self.features.userNamespaces,
                 supplemental_groups_policy=self.features.supplementalGroupsPolicy,
+                user_namespaces_host_network=self.features.userNamespacesHostNetwork,
             ),
             catalogue=tuple(one.entry() for one in self.images.catalogue),
         )

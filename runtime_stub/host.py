@@ -147,7 +147,7 @@ def _telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
 def _root_dir(path: str) -> Iterator[Path]:
     """Yield the root directory, made if it is missing; a temporary one when none is configured."""
     if path:
-        root_dir = Path(path)
+        root_dir = Path(path).absolute()  # ImageFsInfo shows it to callers, who are elsewhere
         root_dir.mkdir(parents=True, exist_ok=True)
         yield root_dir
     else:

@@ -29,6 +29,7 @@ class Features:
     recursive_read_only_mounts: bool = True
     user_namespaces: bool = True
     supplemental_groups_policy: bool = True
+    user_namespaces_host_network: bool = True
 
 
 class SettingsError(Exception):

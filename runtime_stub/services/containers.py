@@ -40,9 +40,14 @@ class Containers:
         """Make a container in a running sandbox from an image that is present; it does not start."""
         world, id_ = self._machine.world, self._machine.new_id()
         sandbox = world.find_sandbox(request.pod_sandbox_id, reason=Reason.SANDBOX_OF_CONTAINER_NOT_FOUND)
-        _require_ready(sandbox, id_=sandbox.id)
+        _require_ready(sandbox, id_=sandbox.id, reason=Reason.SANDBOX_NOT_RUNNING)
         config = request.config
-        name = world.reserve_container(id_, sandbox, config)
+        try:
+            name = world.reserve_container(id_, sandbox, config)
+        except Refusal as refusal:
+            if self._profile.returns_existing and world.get_container(refusal.holder) is not None:
+                return pb.CreateContainerResponse(container_id=refusal.holder)
+            raise
         try:
             container = self._draft(id_, sandbox, config, request.sandbox_config.log_directory)
             await self._performer.perform("CreateContainer", self._creation_scene(container, sandbox, name))
@@ -57,7 +62,8 @@ class Containers:
         container = machine.world.find_container(request.container_id)
         machine.world.begin_start(container.id)
         try:
-            _require_ready(machine.world.get_sandbox(container.sandbox_id), id_=container.sandbox_id)
+            sandbox = machine.world.get_sandbox(container.sandbox_id)
+            _require_ready(sandbox, id_=container.sandbox_id, reason=Reason.SANDBOX_OF_START_NOT_RUNNING)
             await self._performer.perform("StartContainer", self._starting_scene(container))
         except Refusal as refusal:
             self._note_start_failure(container, word(refusal, self._profile.wordings)[1])
@@ -132,7 +138,7 @@ class Containers:
         try:
             return self._machine.world.find_container(id_)
         except Refusal as refusal:
-            if refusal.code == "NOT_FOUND":
+            if refusal.reason is Reason.CONTAINER_NOT_FOUND:
                 return None
             raise
 
@@ -204,7 +210,7 @@ class Containers:
             program = self._machine.program_of(container)
         except NotExecutable as error:
             self._open_log(container, ())
-            raise Refusal(Reason.START_FAILED, cause=str(error)) from error
+            raise Refusal(Reason.START_FAILED, id=container.id, cause=str(error)) from error
         self._open_log(container, program)
         return program
 
@@ -246,9 +252,9 @@ class Containers:
         )
 
 
-def _require_ready(sandbox: Sandbox | None, *, id_: str) -> None:
+def _require_ready(sandbox: Sandbox | None, *, id_: str, reason: Reason) -> None:
     if sandbox is None or sandbox.state is not SandboxState.READY:
-        raise Refusal(Reason.SANDBOX_NOT_RUNNING, id=id_)
+        raise Refusal(reason, id=id_)
 
 
 def _file_error(error: OSError) -> str:

@@ -27,19 +27,34 @@ MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 
 
 class Execs:
-    """Handler of ExecSync."""
+    """Handler of ExecSync.
 
-    def __init__(self, machine: Machine, performer: Performer) -> None:
+    Args:
+        machine: where the containers are.
+        performer: carries out plans.
+        timeout_text: answered on stderr when a command takes too long; empty: it is refused.
+    """
+
+    def __init__(self, machine: Machine, performer: Performer, *, timeout_text: str = "") -> None:
         self._machine = machine
         self._performer = performer
+        self._timeout_text = timeout_text
 
     async def exec_sync(self, request: pb.ExecSyncRequest) -> pb.ExecSyncResponse:
         """Run a command in a running container and answer with its outputs and exit code."""
         reason = Reason.EXEC_CONTAINER_NOT_FOUND
         container = self._machine.world.find_container(request.container_id, reason=reason)
         if container.state is not ContainerState.RUNNING:
-            raise Refusal(Reason.EXEC_NOT_RUNNING, state=f"CONTAINER_{container.state.name}")
-        command = _Command(self._machine, container, list(request.cmd), timeout_seconds=max(0, request.timeout))
+            raise Refusal(Reason.EXEC_NOT_RUNNING, id=container.id, state=f"CONTAINER_{container.state.name}")
+        if not request.cmd:
+            raise Refusal(Reason.COMMAND_MISSING)
+        command = _Command(
+            self._machine,
+            container,
+            list(request.cmd),
+            timeout_seconds=max(0, request.timeout),
+            timeout_text=self._timeout_text,
+        )
         await self._performer.perform("ExecSync", command.scene())
         return command.answer()
 
@@ -47,11 +62,14 @@ class Execs:
 class _Command:
     """One command on its way through ExecSync's plan."""
 
-    def __init__(self, machine: Machine, container: Container, argv: list[str], *, timeout_seconds: int) -> None:
+    def __init__(
+        self, machine: Machine, container: Container, argv: list[str], *, timeout_seconds: int, timeout_text: str
+    ) -> None:
         self._machine = machine
         self._container = container
         self._argv = argv
         self._timeout_seconds = timeout_seconds
+        self._timeout_text = timeout_text
         self._exec_id = machine.new_id()
         self._steps: Steps | None = None
         self._exit_code = 0
@@ -68,12 +86,14 @@ class _Command:
                 "exec_id": self._exec_id,
                 "exec_pid": self._machine.new_pid(),
             },
-            conditions={"timed out": lambda: self._timed_out},
+            conditions={"timed out": lambda: self._timed_out, "in time": lambda: not self._timed_out},
             steps={"start": self._start, "wait": self._wait, "time out": self._time_out},
         )
 
     def answer(self) -> pb.ExecSyncResponse:
         """Return the outputs and the exit code."""
+        if self._timed_out:
+            return pb.ExecSyncResponse(stderr=self._timeout_text.encode(), exit_code=-1)
         if self._died_with_container:
             return pb.ExecSyncResponse(exit_code=SIGNAL_EXIT_BASE + signal.SIGKILL)
         return pb.ExecSyncResponse(
@@ -122,6 +142,8 @@ class _Command:
         return min(elapsed, allowed_seconds)
 
     def _time_out(self) -> None:
+        if self._timeout_text:
+            return
         raise Refusal(
             Reason.EXEC_TIMEOUT, timeout=go_duration(self._timeout_seconds), cause="context deadline exceeded"
         )

@@ -56,13 +56,23 @@ class ImageHandlers:
         performer: carries out plans.
         puller: brings images in.
         filesystem: an existing directory that stands for the image file system.
+        lists_container_filesystem: the same is named as the file system for containers, too.
     """
 
-    def __init__(self, machine: Machine, performer: Performer, *, puller: Puller, filesystem: Path) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        performer: Performer,
+        *,
+        puller: Puller,
+        filesystem: Path,
+        lists_container_filesystem: bool = False,
+    ) -> None:
         self._machine = machine
         self._performer = performer
         self._puller = puller
         self._filesystem = filesystem
+        self._lists_container_filesystem = lists_container_filesystem
 
     def list_images(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
         """Show every image; containerd ignores the filter."""
@@ -118,4 +128,5 @@ class ImageHandlers:
             used_bytes=pb.UInt64Value(value=int(used)),
             inodes_used=pb.UInt64Value(value=int(used / _BYTES_PER_INODE)),
         )
-        return pb.ImageFsInfoResponse(image_filesystems=[usage])
+        containers = [usage] if self._lists_container_filesystem else []
+        return pb.ImageFsInfoResponse(image_filesystems=[usage], container_filesystems=containers)

@@ -79,11 +79,14 @@ class Puller:
                     Reason.REGISTRY_UNRESOLVED,
                     image=str(reference),
                     url=reference.manifest_url,
+                    registry=reference.registry_host,
+                    ping=reference.ping_url,
                     cause=resolve_error(reference),
                 )
             required = self._catalogue.entry(reference).credentials
             if required and credential not in required:
-                raise Refusal(Reason.PULL_DENIED, image=str(reference), name=reference.name)
+                tag = reference.digest or reference.tag
+                raise Refusal(Reason.PULL_DENIED, image=str(reference), name=reference.name, tag=tag)
             scene.facts["http_status"] = 200
 
         def layers() -> Iterable[Scene]:

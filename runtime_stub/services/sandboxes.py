@@ -51,7 +51,12 @@ class Sandboxes:
         """Make a sandbox and start it; answer when it is ready and, unless it uses the host's, has a network."""
         world, id_ = self._machine.world, self._machine.new_id()
         config = request.config
-        name = world.reserve_sandbox(id_, config)
+        try:
+            name = world.reserve_sandbox(id_, config)
+        except Refusal as refusal:
+            if self._profile.returns_existing and world.get_sandbox(refusal.holder) is not None:
+                return pb.RunPodSandboxResponse(pod_sandbox_id=refusal.holder)
+            raise
         ips: list[str] = []
         try:
             if request.runtime_handler not in self._runtime_handlers:
@@ -121,7 +126,7 @@ class Sandboxes:
         try:
             return self._machine.world.find_sandbox(id_)
         except Refusal as refusal:
-            if refusal.code == "NOT_FOUND":
+            if refusal.reason is Reason.SANDBOX_NOT_FOUND:
                 return None
             raise
 

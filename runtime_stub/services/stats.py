@@ -63,7 +63,7 @@ class Stats:
         reason = Reason.STATS_SANDBOX_NOT_FOUND
         sandbox = self._machine.world.find_sandbox(request.pod_sandbox_id, reason=reason)
         if sandbox.state is not SandboxState.READY:
-            raise Refusal(Reason.NO_STATS)
+            raise Refusal(Reason.NO_SANDBOX_STATS)
         return pb.PodSandboxStatsResponse(stats=self._sandbox_stats(sandbox))
 
     def list_pod_sandbox_stats(self, request: pb.ListPodSandboxStatsRequest) -> pb.ListPodSandboxStatsResponse:

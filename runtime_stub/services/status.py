@@ -85,7 +85,10 @@ class StatusHandlers:
                 )
                 for name in self._handlers
             ],
-            features=pb.RuntimeFeatures(supplemental_groups_policy=features.supplemental_groups_policy),
+            features=pb.RuntimeFeatures(
+                supplemental_groups_policy=features.supplemental_groups_policy,
+                user_namespaces_host_network=features.user_namespaces_host_network,
+            ),
         )
 
     def runtime_config(self, request: pb.RuntimeConfigRequest) -> pb.RuntimeConfigResponse:
@@ -111,10 +114,11 @@ class StatusHandlers:
 
     def _info(self) -> dict[str, str]:
         network = {"name": "runtime-stub", "ranges": self._pool.ranges}
-        return {
+        told = {
             "config": json.dumps(self._config),
             "python": json.dumps(platform.python_version()),
             "cniconfig": json.dumps(network),
             "lastCNILoadStatus": "OK",
             "lastCNILoadStatus.default": "OK",
         }
+        return {key: told[key] for key in self._profile.status_info}

@@ -30,6 +30,8 @@ class StreamHandlers:
     async def exec(self, request: pb.ExecRequest) -> pb.ExecResponse:
         """Answer with the URL of a command's streams; the command begins when a client has opened them."""
         id_ = self._running(request.container_id, missing=Reason.EXEC_URL_CONTAINER_NOT_FOUND)
+        if not request.cmd:
+            raise Refusal(Reason.COMMAND_MISSING)
         streams = _streams(request, verb="exec")
         return pb.ExecResponse(url=await self._url_for(Exec(id_, tuple(request.cmd), streams)))
 

@@ -44,6 +44,11 @@ class Reference:
         return "registry-1.docker.io" if self.domain == DEFAULT_DOMAIN else self.domain
 
     @property
+    def ping_url(self) -> str:
+        """What tells a client whether the registry is there."""
+        return f"https://{self.registry_host}/v2/"
+
+    @property
     def manifest_url(self) -> str:
         """What a client asks the registry for first."""
         return f"https://{self.registry_host}/v2/{self.path}/manifests/{self.digest or self.tag}"

@@ -16,9 +16,12 @@ class Reason(Enum):
     SANDBOX_NAME_RESERVED = "sandbox name reserved"
     CONTAINER_NAME_RESERVED = "container name reserved"
     HANDLER_UNKNOWN = "runtime handler unknown"
+    SANDBOX_ID_UNUSABLE = "sandbox id that cannot be looked up"
+    CONTAINER_ID_UNUSABLE = "container id that cannot be looked up"
     SANDBOX_NOT_FOUND = "sandbox not found"
     SANDBOX_OF_CONTAINER_NOT_FOUND = "sandbox of a new container not found"
     SANDBOX_NOT_RUNNING = "sandbox not running"
+    SANDBOX_OF_START_NOT_RUNNING = "sandbox of a container to start not running"
     CONTAINER_NOT_FOUND = "container not found"
     EXEC_CONTAINER_NOT_FOUND = "container of an exec not found"
     STATS_CONTAINER_NOT_FOUND = "container of a stats request not found"
@@ -28,6 +31,7 @@ class Reason(Enum):
     NOT_REMOVABLE = "container cannot be removed"
     NOT_UPDATABLE = "container cannot be updated"
     START_FAILED = "process could not be started"
+    COMMAND_MISSING = "command missing"
     EXEC_NOT_RUNNING = "exec in a container that does not run"
     EXEC_FAILED = "exec could not be started"
     EXEC_TIMEOUT = "exec took too long"
@@ -43,6 +47,7 @@ class Reason(Enum):
     LOG_NOT_RUNNING = "log of a container that does not run"
     LOG_FAILED = "log file could not be reopened"
     NO_STATS = "no stats of a container that does not run"
+    NO_SANDBOX_STATS = "no stats of a sandbox that is not ready"
     IMAGE_UNRESOLVED = "image of a new container not found"
     IMAGE_REFERENCE_INVALID = "image reference invalid"
     REGISTRY_UNRESOLVED = "registry host not found"
@@ -75,10 +80,15 @@ class Refusal(Exception):  # a refusal is an answer of the simulated runtime, no
         self.facts = facts
         super().__init__(reason.value, facts)
 
+    @property
+    def holder(self) -> str:
+        """Who has the name that was asked for; empty when that is not what was wrong."""
+        return str(self.facts.get("holder", ""))
 
-def lookup_refusal(reason: Reason, *, id_: str, cause: str) -> Refusal:
-    """Return the refusal of a failed lookup: NOT_FOUND for a missing id, the table's code for an unusable one."""
-    return Refusal(reason, code="NOT_FOUND" if cause == NOT_FOUND else None, id=id_, cause=cause)
+
+def lookup_refusal(reason: Reason, *, unusable: Reason, id_: str, cause: str) -> Refusal:
+    """Return the refusal of a failed lookup: `reason` if nothing has the id, `unusable` if it says too little."""
+    return Refusal(reason if cause == NOT_FOUND else unusable, id=id_, cause=cause)
 
 
 NOT_FOUND = "not found"

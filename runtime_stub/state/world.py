@@ -36,6 +36,15 @@ START_FAILED_EXIT_CODE = 128
 """Exit code of a container whose process never came to life (containerd's errorStartExitCode)."""
 
 
+OCI_STATES = {
+    ContainerState.CREATED: "created",
+    ContainerState.RUNNING: "running",
+    ContainerState.EXITED: "stopped",
+    ContainerState.UNKNOWN: "unknown",
+}
+"""A container's state as OCI runtimes call it."""
+
+
 class World:
     """Sandboxes and containers."""
 
@@ -80,14 +89,16 @@ class World:
         try:
             return self._sandboxes.resolve(id_)
         except LookupFailure as failure:
-            raise lookup_refusal(reason, id_=id_, cause=str(failure)) from None
+            unusable = Reason.SANDBOX_ID_UNUSABLE
+            raise lookup_refusal(reason, unusable=unusable, id_=id_, cause=str(failure)) from None
 
     def find_container(self, id_: str, *, reason: Reason = Reason.CONTAINER_NOT_FOUND) -> Container:
         """Return a container by its id or a unique beginning of it; refuse for `reason` otherwise."""
         try:
             return self._containers.resolve(id_)
         except LookupFailure as failure:
-            raise lookup_refusal(reason, id_=id_, cause=str(failure)) from None
+            unusable = Reason.CONTAINER_ID_UNUSABLE
+            raise lookup_refusal(reason, unusable=unusable, id_=id_, cause=str(failure)) from None
 
     def get_sandbox(self, id_: str) -> Sandbox | None:
         """Return a sandbox by its whole id; None when it is gone."""
@@ -118,7 +129,7 @@ class World:
         try:
             self._sandbox_names.reserve(name, id_)
         except NameReserved as reserved:
-            raise Refusal(Reason.SANDBOX_NAME_RESERVED, name=name, holder=reserved.holder) from None
+            raise Refusal(Reason.SANDBOX_NAME_RESERVED, name=name, id=id_, holder=reserved.holder) from None
         return name
 
     def release_sandbox(self, id_: str) -> None:
@@ -169,7 +180,7 @@ class World:
         try:
             self._container_names.reserve(name, id_)
         except NameReserved as reserved:
-            raise Refusal(Reason.CONTAINER_NAME_RESERVED, name=name, holder=reserved.holder) from None
+            raise Refusal(Reason.CONTAINER_NAME_RESERVED, name=name, id=id_, holder=reserved.holder) from None
         return name
 
     def release_container(self, id_: str) -> None:
@@ -181,7 +192,7 @@ class World:
         sandbox = self._sandboxes.get(container.sandbox_id)
         if sandbox is None:
             reason = Reason.SANDBOX_OF_CONTAINER_NOT_FOUND
-            raise lookup_refusal(reason, id_=container.sandbox_id, cause=NOT_FOUND)
+            raise Refusal(reason, id=container.sandbox_id, cause=NOT_FOUND)
         self._put_container(container)
         return Change(saved=(container,), events=(_event(EventType.CREATED, container.id, sandbox),))
 
@@ -189,7 +200,7 @@ class World:
         """Claim a created container for being started."""
         container = self._containers[id_]
         if obstacle := self._obstacle(container, START_OBSTACLES):
-            raise Refusal(Reason.NOT_STARTABLE, id=id_, cause=obstacle, state=container.state.name.lower())
+            raise Refusal(Reason.NOT_STARTABLE, id=id_, cause=obstacle, state=OCI_STATES[container.state])
         self._phases[id_] = Phase.STARTING
         return container
 

@@ -125,7 +125,8 @@ async def test_a_user_that_the_image_does_not_know_is_refused(client: Client) ->
     sandbox_id = await client.run_sandbox()
 
     code, text = await failure(client.create(sandbox_id, client.container("sleep", "9", image="tools/ghost")))
-    assert code is grpc.StatusCode.UNKNOWN
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert text.startswith("config.linux.security_context: ")
     assert text.endswith("no users found for ghost")
 
 
@@ -254,8 +255,9 @@ async def test_a_checkpoint_needs_a_place_it_can_be_written_to(client: Client, l
     id_ = await client.run("sleep", "1000")
     request = pb.CheckpointContainerRequest(container_id=id_, location=location)
 
-    _, text = await failure(client.runtime.CheckpointContainer(request))
-    assert text.startswith(f'failed to checkpoint container "{id_}"')
+    code, text = await failure(client.runtime.CheckpointContainer(request))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert text.startswith(f'location: failed to checkpoint container "{id_}"')
 
 
 async def test_the_resources_of_a_pod_that_is_not_there_cannot_be_updated(client: Client) -> None:

@@ -135,7 +135,10 @@ async def test_a_missing_image_is_no_error_in_status_and_one_in_create(client: C
     assert not answer.HasField("image")
 
     create = client.create(await client.run_sandbox(), client.container("true", image="none:1"))
-    assert await failure(create) == (grpc.StatusCode.NOT_FOUND, 'failed to resolve image "none:1": not found')
+    assert await failure(create) == (
+        grpc.StatusCode.NOT_FOUND,
+        'config.image.image: failed to resolve image "none:1": not found',
+    )
 
 
 async def test_concurrent_removals_of_an_image_all_succeed(client: Client) -> None:
@@ -178,18 +181,22 @@ async def test_ending_what_is_not_there_is_fine(client: Client, rpc: str) -> Non
         (
             "PodSandboxStatus",
             pb.PodSandboxStatusRequest(pod_sandbox_id=MISSING),
-            "an error occurred when try to find sandbox: not found",
+            "pod_sandbox_id: an error occurred when try to find sandbox: not found",
         ),
-        ("ContainerStats", pb.ContainerStatsRequest(container_id=MISSING), "failed to find container: not found"),
+        (
+            "ContainerStats",
+            pb.ContainerStatsRequest(container_id=MISSING),
+            "container_id: failed to find container: not found",
+        ),
         (
             "ExecSync",
             pb.ExecSyncRequest(container_id=MISSING, cmd=["true"]),
-            f'failed to exec in container: failed to find container "{MISSING}" in store: not found',
+            f'container_id: failed to exec in container: failed to find container "{MISSING}" in store: not found',
         ),
         (
             "CreateContainer",
             pb.CreateContainerRequest(pod_sandbox_id=MISSING),
-            f'failed to find sandbox id "{MISSING}": not found',
+            f'pod_sandbox_id: failed to find sandbox id "{MISSING}": not found',
         ),
     ],
 )
@@ -204,7 +211,10 @@ async def test_errors_have_containerds_codes_and_texts(client: Client) -> None:
     container_id = await client.create(sandbox_id, client.container("sleep", "9"))
     reserved = f'name "web_default_uid-web_0" is reserved for "{sandbox_id}"'
     taken = f'name "app_web_default_uid-web_0" is reserved for "{container_id}"'
-    starting = f'failed to set starting state for container "{container_id}": container is in CONTAINER_RUNNING state'
+    starting = (
+        f'container_id: failed to set starting state for container "{container_id}": '
+        "container is in CONTAINER_RUNNING state"
+    )
     another = "check if another CreateContainer request is in progress"
     grouped = client.container("true", name="grouped")
     grouped.linux.security_context.run_as_group.value = 5
@@ -218,20 +228,21 @@ async def test_errors_have_containerds_codes_and_texts(client: Client) -> None:
         grpc.StatusCode.FAILED_PRECONDITION,
         f'failed to reserve container name "app_web_default_uid-web_0"; {another}: {taken}',
     )
-    assert await failure(client.start(container_id)) == (grpc.StatusCode.UNKNOWN, starting)
+    assert await failure(client.start(container_id)) == (grpc.StatusCode.FAILED_PRECONDITION, starting)
     assert await failure(client.run_sandbox(pb.PodSandboxConfig())) == (
-        grpc.StatusCode.UNKNOWN,
-        "sandbox config must include metadata",
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "config.metadata: sandbox config must include metadata",
     )
     code, text = await failure(client.create(sandbox_id, grouped))
-    assert (code, "is specified without user" in text) == (grpc.StatusCode.UNKNOWN, True)
+    assert (code, "is specified without user" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
 
 
 async def test_an_unknown_runtime_handler_is_refused_and_leaves_the_name_free(client: Client) -> None:
     request = pb.RunPodSandboxRequest(config=client.pod(), runtime_handler="kata")
     code, text = await failure(client.runtime.RunPodSandbox(request))
 
-    assert code is grpc.StatusCode.UNKNOWN
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert text.startswith("runtime_handler: ")
     assert text.endswith('no runtime for "kata" is configured')
     await client.run_sandbox()
 
@@ -298,7 +309,10 @@ async def test_a_log_of_a_container_that_does_not_run_is_not_reopened(client: Cl
     path.unlink()
 
     reopened = client.runtime.ReopenContainerLog(pb.ReopenContainerLogRequest(container_id=container_id))
-    assert await failure(reopened) == (grpc.StatusCode.UNKNOWN, "container is not running")
+    assert await failure(reopened) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "container_id: container is not running",
+    )
     assert not path.exists()
 
 

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 
 from runtime_stub.behaviour.latency import Latency
 from runtime_stub.behaviour.plan import Do, Each, Kind, Node, Plan, Plans, Scope, SpanOf, Spend, When
-from runtime_stub.behaviour.profiles.containerd_wordings import WORDINGS
+from runtime_stub.behaviour.profiles.crio_wordings import WORDINGS
 from runtime_stub.behaviour.profiles.profile import Profile
-from runtime_stub.behaviour.refusals import Wordings
-from runtime_stub.state.refusals import Reason
 
 _WRAPPER = Scope("crio")
 _FUNCTIONS = Scope("")
@@ -171,9 +169,11 @@ PLANS: Plans = {
                 Spend("exec.start"),
                 Do("start"),
                 Do("wait"),
-                _function("internal/oci", "parseLog"),
-                _function("internal/oci", "TruncateAndReadFile"),
                 When("timed out", (Do("time out"),)),
+                When(
+                    "in time",
+                    (_function("internal/oci", "TruncateAndReadFile"), _function("internal/oci", "parseLog")),
+                ),
             ),
         ),
     ),
@@ -235,24 +235,18 @@ LATENCIES: Mapping[str, Latency] = {
 }
 """Medians in milliseconds."""
 
-_WORDINGS: Wordings = {
-    **WORDINGS,
-    Reason.CONTAINER_NOT_FOUND: (
-        "NOT_FOUND",
-        "could not find container {id:q}: container with ID starting with {id} not found: ID does not exist",
-    ),
-    Reason.NOT_STARTABLE: ("UNKNOWN", "container {id} is not in created state: {state}"),
-    Reason.EXEC_NOT_RUNNING: ("NOT_FOUND", "container is not created or running"),
-}
-
 CRIO = Profile(
     name="crio",
-    runtime_handlers=(),
+    runtime_handlers=("crun",),
     runtime_name="cri-o",
     runtime_version="1.36.0",
     plans=PLANS,
     latencies=LATENCIES,
-    wordings=_WORDINGS,
+    wordings=WORDINGS,
+    returns_existing=True,
+    exec_timeout_text="command timed out",
+    status_info=("config",),
+    lists_container_filesystem=True,
     image_id_prefix="",
     transfer="pull.megabyte",
     snapshotter="overlay",

@@ -27,6 +27,14 @@ class Profile:
     """Types of Status conditions besides RuntimeReady and NetworkReady; always true."""
     runtime_handlers: tuple[str, ...] = ("runc",)
     """Names of runtime handlers that are configured from the start, besides the empty one."""
+    returns_existing: bool = False
+    """A sandbox or container of the same name as a finished one is that one, rather than a refusal."""
+    exec_timeout_text: str = ""
+    """What ExecSync answers on stderr, with exit code -1, when a command takes too long; empty: it fails."""
+    status_info: tuple[str, ...] = ("config", "python", "cniconfig", "lastCNILoadStatus", "lastCNILoadStatus.default")
+    """What a verbose Status tells, by key."""
+    lists_container_filesystem: bool = False
+    """ImageFsInfo names the file system for containers, too, which is the same."""
     image_id_prefix: str = "sha256:"
     transfer: str = "pull.fetch_megabyte"
     """The piece of work that fetches a layer, by its latency's name."""

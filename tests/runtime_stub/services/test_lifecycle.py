@@ -135,7 +135,8 @@ async def test_nothing_starts_in_a_stopped_sandbox(lab: Bench) -> None:
         await lab.client.start(id_)
     with pytest.raises(Refusal) as create:
         await lab.client.create(sandbox_id, lab.client.container("true", name="other"))
-    assert (start.value.reason, create.value.reason) == (Reason.SANDBOX_NOT_RUNNING, Reason.SANDBOX_NOT_RUNNING)
+    assert start.value.reason is Reason.SANDBOX_OF_START_NOT_RUNNING
+    assert create.value.reason is Reason.SANDBOX_NOT_RUNNING
 
 
 async def test_a_caller_that_leaves_takes_its_half_made_sandbox_along(lab: Bench) -> None:

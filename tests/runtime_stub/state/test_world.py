@@ -77,7 +77,7 @@ def test_a_second_sandbox_of_the_same_name_is_refused_until_the_first_is_removed
 
     with pytest.raises(Refusal) as refused:
         world.reserve_sandbox("s2", pod_config())
-    assert refused.value.facts == {"name": "web_default_uid-web_0", "holder": "s1"}
+    assert refused.value.facts == {"name": "web_default_uid-web_0", "id": "s2", "holder": "s1"}
 
     world.remove_sandbox("s1")
     world.reserve_sandbox("s2", pod_config())
@@ -186,7 +186,7 @@ def test_a_container_whose_sandbox_went_away_meanwhile_is_not_made() -> None:
 
     with pytest.raises(Refusal) as refused:
         world.add_container(a_container("c1", "s1", config))
-    assert refused.value.code == "NOT_FOUND"
+    assert refused.value.reason is Reason.SANDBOX_OF_CONTAINER_NOT_FOUND
     assert world.containers() == []
 
 

@@ -98,15 +98,19 @@ async def test_what_is_missing_or_does_not_run_has_no_streams(pod: Pod) -> None:
     runtime, missing = pod.client.runtime, "0" * 64
     await runtime.StopPodSandbox(pb.StopPodSandboxRequest(pod_sandbox_id=pod.sandbox_id))
 
-    assert await refusal(runtime.Exec(pb.ExecRequest(container_id=missing, stdout=True))) == (
+    assert await refusal(runtime.Exec(pb.ExecRequest(container_id=missing, cmd=["true"], stdout=True))) == (
         "NOT_FOUND",
-        f'failed to find container "{missing}" in store: not found',
+        f'container_id: failed to find container "{missing}" in store: not found',
     )
     assert (await refusal(runtime.Attach(pb.AttachRequest(container_id=missing, stdout=True))))[0] == "NOT_FOUND"
-    assert (await refusal(pod.forward_url()))[1] == "sandbox container is not running"
-    assert (await refusal(pod.exec_url("true")))[1] == "container is in CONTAINER_EXITED state"
+    state = "FAILED_PRECONDITION"
+    assert await refusal(pod.forward_url()) == (state, "pod_sandbox_id: sandbox container is not running")
+    assert await refusal(pod.exec_url("true")) == (state, "container_id: container is in CONTAINER_EXITED state")
     sandbox = await refusal(runtime.PortForward(pb.PortForwardRequest(pod_sandbox_id=missing)))
-    assert sandbox == ("NOT_FOUND", f'failed to find sandbox "{missing}": not found')
+    assert sandbox == ("NOT_FOUND", f'pod_sandbox_id: failed to find sandbox "{missing}": not found')
+
+    command = await refusal(runtime.Exec(pb.ExecRequest(container_id=pod.shell_id, stdout=True)))
+    assert command[0] == state, "what does not run comes before what is missing"
 
 
 async def test_a_thousand_streams_may_wait_and_no_more(pod: Pod) -> None:
