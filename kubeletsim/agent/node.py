@@ -183,6 +183,7 @@ class Node:
                 last_sync_loop=pods.sync_loop.last_sync_loop,
                 registry=base.registry,
                 probe_registry=pods.runtime.probe_registry,
+                checkpoints_dir=base.flags.root_dir / "checkpoints",
             ),
             telemetry=base.telemetry,
             clock=base.clock,

@@ -69,7 +69,7 @@ class KubeletServer:
         sync_loop = sync_loop_check(
             node.last_sync_loop, sync_frequency_seconds=settings.sync_frequency_seconds, clock=clock
         )
-        self._endpoints = Endpoints(node, checks=[ping_check(), log_check(), sync_loop])
+        self._endpoints = Endpoints(node, checks=[ping_check(), log_check(), sync_loop], clock=clock)
         self._stack = AsyncExitStack()
         self._tls: ServerTLS | None = None
         self.https: Listener | None = None

@@ -1,15 +1,15 @@
-"""What the servers answer: pods, running pods, metrics, the configuration, health.
+"""What the servers answer: pods, running pods, metrics, the configuration, health, and what leads into containers.
 
 Each endpoint is a coroutine from request to response, and `read_write_routes` and `read_only_routes` say which path
-leads to which. Upstream: pkg/kubelet/server/server.go; bodies and headers as kubelet-http-api.md, 2, 3 and 6.
+leads to which. Upstream: pkg/kubelet/server/server.go.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 from aiohttp import web
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry
@@ -17,30 +17,29 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import CRIError
 from kubeletsim.model.labels import POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL
 from kubeletsim.model.runtime import (
     Container,
-    ContainerState,
     PodUID,
     Sandbox,
-    SandboxState,
 )
+from kubeletsim.server.answers import NOSNIFF, json_answer, text
+from kubeletsim.server.container_actions import ActingRuntime, ContainerActions
+from kubeletsim.server.container_logs import ContainerLogs
+from kubeletsim.server.container_logs.endpoint import LogRuntime
 from kubeletsim.server.healthz import HealthCheck, run_checks
-from kubeletsim.server.routes import GET, Handler, Route
+from kubeletsim.server.routes import GET, GET_OR_POST, POST, Handler, Route, service
+from kubeletsim.server.running import Running
 from kubeletsim.server.settings import HandlerSettings
+from kubeletsim.server.streams import Streams
+from kubeletsim.server.streams.endpoint import StreamingRuntime
+from kubeletsim.server.targets import CONTAINER_PATHS, POD_PATHS
 
-NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
-
-class RunningRuntime(Protocol):
-    """What /runningpods/ asks of the runtime."""
-
-    async def list_pod_sandbox(self, *, state: SandboxState | None = None) -> list[Sandbox]:
-        """List sandboxes in a state."""
-
-    async def list_containers(self, *, state: ContainerState | None = None) -> list[Container]:
-        """List containers in a state."""
+class ServedRuntime(ActingRuntime, LogRuntime, StreamingRuntime, Protocol):
+    """What the endpoints take of the runtime."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class NodeView:
 
     pods: Callable[[], Sequence[Pod]]
     """The pods the node was told to run, each with its newest status."""
-    runtime: RunningRuntime
+    runtime: ServedRuntime
     configz: Callable[[], Mapping[str, Any]]
     """The effective KubeletConfiguration as JSON types, kind and apiVersion included."""
     last_sync_loop: Callable[[], float | None]
@@ -58,29 +57,35 @@ class NodeView:
     """Every metric of the node but those of probes."""
     probe_registry: CollectorRegistry
     """The metrics of probes, which are many and have an endpoint of their own."""
+    checkpoints_dir: Path
+    """Where checkpoints of containers go."""
 
 
 class Endpoints:
     """The answers to requests, in terms of one node."""
 
-    def __init__(self, node: NodeView, *, checks: Sequence[HealthCheck]) -> None:
+    def __init__(self, node: NodeView, *, checks: Sequence[HealthCheck], clock: Clock) -> None:
         self._node = node
+        self.streams = Streams(pods=node.pods, runtime=node.runtime, registry=node.registry)
+        self.logs = ContainerLogs(pods=node.pods, runtime=node.runtime, clock=clock)
+        self.actions = ContainerActions(
+            pods=node.pods, runtime=node.runtime, checkpoints_dir=node.checkpoints_dir, clock=clock
+        )
         self.checks = tuple(checks)
         self._metrics = _WithoutCreated(node.registry)
         self._probe_metrics = _WithoutCreated(node.probe_registry)
 
     async def pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the pods as the kubelet knows them."""
-        return _json(pod_list([_list_item(pod) for pod in self._node.pods()]))
+        return json_answer(pod_list([_list_item(pod) for pod in self._node.pods()]))
 
     async def running_pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with what the runtime says is running; the calls are children of this request's span."""
         try:
-            sandboxes = await self._node.runtime.list_pod_sandbox(state=SandboxState.READY)
-            containers = await self._node.runtime.list_containers(state=ContainerState.RUNNING)
+            running = await Running.of(self._node.runtime)
         except CRIError as error:
             return text(str(error), status=500)
-        return _json(pod_list(running_pods(sandboxes, containers)))
+        return json_answer(pod_list(running_pods(running.sandboxes, running.containers)))
 
     async def metrics(self, request: web.BaseRequest) -> web.Response:
         """Answer with the node's metrics."""
@@ -92,7 +97,7 @@ class Endpoints:
 
     async def configz(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the effective configuration."""
-        return _json({"kubeletconfig": dict(self._node.configz())}, headers=NOSNIFF)
+        return json_answer({"kubeletconfig": dict(self._node.configz())}, headers=NOSNIFF)
 
     async def healthz(self, request: web.BaseRequest) -> web.Response:
         """Answer with the outcome of all health checks."""
@@ -119,10 +124,10 @@ def check_handler(check: HealthCheck) -> Handler:
 
 def health_routes(root: Handler, checks: Sequence[HealthCheck]) -> list[Route]:
     """Return /healthz and a path below it for each check."""
-    routes = [Route(prefix="/healthz", template="/healthz", handler=root)]
+    routes = [Route(prefix="/healthz", handler=root)]
     for check in checks:
         path = f"/healthz/{check.name}"
-        routes.append(Route(prefix=path, template=path, handler=check_handler(check)))
+        routes.append(Route(prefix=path, handler=check_handler(check)))
     return routes
 
 
@@ -130,21 +135,27 @@ def read_write_routes(endpoints: Endpoints, *, handlers: HandlerSettings) -> lis
     """Return the routes of the authenticated server."""
     if not handlers.debugging:
         return read_only_routes(endpoints)
-    running = Route(
-        prefix="/runningpods/",
-        paths=frozenset({"/runningpods/"}),
-        methods=GET,
-        template="/runningpods/",
-        handler=endpoints.running_pods,
-    )
-    configz = Route(prefix="/configz", methods=GET, template="/configz", handler=endpoints.configz)
     off = [
         (handlers.system_log, "/logs/", "logs endpoint is disabled."),
         (handlers.profiling, "/debug/pprof/", "profiling endpoint is disabled."),
         (handlers.debug_flags, "/debug/flags/v", "flags endpoint is disabled."),
     ]
     disabled = [_disabled(prefix, message) for enabled, prefix, message in off if not enabled]
-    return [*_always_on(endpoints), running, configz, *disabled]
+    return [*_always_on(endpoints), *_debugging(endpoints), *disabled]
+
+
+def _debugging(endpoints: Endpoints) -> list[Route]:
+    streams = endpoints.streams
+    return [
+        Route(prefix="/configz", handler=endpoints.configz),
+        *service("/runningpods/", methods=GET, handler=endpoints.running_pods),
+        *service("/run", *CONTAINER_PATHS, methods=POST, handler=endpoints.actions.run),
+        *service("/exec", *CONTAINER_PATHS, methods=GET_OR_POST, handler=streams.exec),
+        *service("/attach", *CONTAINER_PATHS, methods=GET_OR_POST, handler=streams.attach),
+        *service("/portForward", *POD_PATHS, methods=GET_OR_POST, handler=streams.port_forward),
+        *service("/containerLogs", CONTAINER_PATHS[0], methods=GET, handler=endpoints.logs.handle),
+        *service("/checkpoint", CONTAINER_PATHS[0], methods=POST, handler=endpoints.actions.checkpoint),
+    ]
 
 
 def read_only_routes(endpoints: Endpoints) -> list[Route]:
@@ -166,15 +177,11 @@ DEBUG_PREFIXES = (
 
 
 def _always_on(endpoints: Endpoints) -> list[Route]:
-    both = frozenset({"/pods", "/pods/"})
     return [
         *health_routes(endpoints.healthz, endpoints.checks),
-        *(
-            Route(prefix=prefix, paths=both, methods=GET, template="/pods/", handler=endpoints.pods)
-            for prefix in sorted(both)
-        ),
-        Route(prefix="/metrics", methods=GET, template="/metrics", handler=endpoints.metrics),
-        Route(prefix="/metrics/probes", methods=GET, template="/metrics/probes", handler=endpoints.probe_metrics),
+        *service("/pods", methods=GET, handler=endpoints.pods),
+        Route(prefix="/metrics", handler=endpoints.metrics),
+        Route(prefix="/metrics/probes", handler=endpoints.probe_metrics),
     ]
 
 
@@ -182,7 +189,7 @@ def _disabled(prefix: str, message: str) -> Route:
     async def handle(request: web.BaseRequest) -> web.Response:  # noqa: ARG001  a handler's signature
         return text(f"{message}\n", status=405, headers=NOSNIFF)
 
-    return Route(prefix=prefix, template=prefix, handler=handle)
+    return Route(prefix=prefix, handler=handle)
 
 
 def pod_list(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -209,11 +216,6 @@ def running_pods(sandboxes: Sequence[Sandbox], containers: Sequence[Container]) 
     ]
 
 
-def text(body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Make a plain-text answer."""
-    return web.Response(text=body, status=status, content_type="text/plain", charset="utf-8", headers=headers)
-
-
 def _exposition(metrics: Collector, request: web.BaseRequest) -> web.Response:
     """Make an answer of metrics, in the text format or as OpenMetrics, whichever is asked for."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -221,12 +223,6 @@ def _exposition(metrics: Collector, request: web.BaseRequest) -> web.Response:
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         response.enable_compression(web.ContentCoding.gzip)
     return response
-
-
-def _json(body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body) + b"\n", headers={"Content-Type": "application/json", **(headers or {})}
-    )
 
 
 def _list_item(pod: Pod) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 from aiohttp import web
 
+from kubeletsim.server.answers import NOSNIFF, Unseen, redirect, text
 from kubeletsim.server.auth import RequestAuth, credentials_of
-from kubeletsim.server.endpoints import NOSNIFF, text
 from kubeletsim.server.request_metrics import RequestMetrics, ServerType
 from kubeletsim.server.routes import Redirect, Route, RouteTable
 from kubeletsim.server.spans import RequestSpans, record_status
+from kubeletsim.server.streams.hijack import Hijacked
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Pipeline:
                 return text("404 page not found\n", status=404, headers=NOSNIFF)
             if isinstance(route, Redirect):
                 query = f"?{request.query_string}" if request.query_string else ""
-                return web.Response(status=301, headers={"Location": f"{route.location}{query}"})
+                return redirect(f"{route.location}{query}", method=request.method)
             refusal = await self._refusal(request)
             if refusal is not None:
                 return refusal
@@ -79,14 +80,14 @@ class Pipeline:
     async def _traced(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         if self._spans is None:
             return await _answer(request, route)
-        with self._spans.request(request, route=route.template) as span:
+        with self._spans.request(request, route=route.template(request.path) or route.prefix) as span:
             response = await _answer(request, route)
-            record_status(span, response.status)
+            record_status(span, 200 if isinstance(response, Unseen | Hijacked) else response.status)
             return response
 
 
 async def _answer(request: web.BaseRequest, route: Route) -> web.StreamResponse:
-    if not route.answers(request.path):
+    if route.template(request.path) is None:
         return text("404: Page Not Found", status=404)
     if route.methods is not None and request.method not in route.methods:
         return text("405: Method Not Allowed", status=405, headers={"Allow": ", ".join(sorted(route.methods))})

@@ -4,12 +4,13 @@ Two layers as upstream: a multiplexer that knows prefixes, before anybody is aut
 which know their exact paths and methods. So an unknown first segment gives a 404 to anybody, while a wrong path or
 method below a known one is told only to those who may ask.
 
-Upstream: InstallAuthNotRequiredHandlers … InstallDebuggingHandlers in pkg/kubelet/server/server.go, on go-restful and
-Go's ServeMux.
+Upstream: InstallAuthNotRequiredHandlers and InstallAuthRequiredHandlers in pkg/kubelet/server/server.go, on go-restful
+and Go's ServeMux.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Handler = Callable[["web.BaseRequest"], Awaitable["web.StreamResponse"]]
 
 GET = frozenset({"GET"})
+POST = frozenset({"POST"})
+GET_OR_POST = GET | POST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +29,48 @@ class Route:
 
     prefix: str
     """What the multiplexer knows: one exact path, or with a `/` at its end everything below."""
-    paths: frozenset[str] | None = None
-    """The paths below the prefix that are answered; None: every path that the prefix matches."""
+    templates: tuple[str, ...] | None = None
+    """The paths that are answered, such as `/exec/{podNamespace}/{podID}`; None: every path that the prefix matches."""
     methods: frozenset[str] | None = None
     """The methods that are answered; None: any."""
-    template: str
-    """The route's name in spans."""
     handler: Handler
 
-    def answers(self, path: str) -> bool:
-        """Tell whether the path is one of the route's own."""
-        return self.paths is None or path in self.paths
+    def template(self, path: str) -> str | None:
+        """Return the template that a path fits, or the prefix where it has no templates; None when it fits none."""
+        if self.templates is None:
+            return self.prefix
+        return next((template for template in self.templates if fits(path, template)), None)
+
+
+def fits(path: str, template: str) -> bool:
+    """Tell whether a path has a template's segments; one in braces stands for any, `{name:*}` for all that follow."""
+    given, wanted = _segments(path), _segments(template)
+    if wanted and wanted[-1].endswith(":*}"):
+        given, wanted = given[: len(wanted) - 1], wanted[:-1]
+    return len(given) == len(wanted) and all(
+        theirs == ours or ours.startswith("{") for theirs, ours in zip(given, wanted, strict=True)
+    )
+
+
+def service(root: str, *paths: str, methods: frozenset[str], handler: Handler, collection: bool = False) -> list[Route]:
+    """Return the routes of a go-restful service: its root is known to the multiplexer with and without a slash.
+
+    Args:
+        root: `/exec`; with a slash at its end it is known with that alone.
+        paths: templates below it; none for the root itself.
+        methods: that are answered.
+        handler: answers them.
+        collection: whether the root itself is answered besides the paths.
+    """
+    stem = root.rstrip("/")
+    templates = tuple(f"{stem}/{path}" for path in ([""] if collection or not paths else []) + list(paths))
+    prefixes = [root] if root.endswith("/") else [root, f"{root}/"]
+    return [Route(prefix=prefix, templates=templates, methods=methods, handler=handler) for prefix in prefixes]
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The path exists only with a `/` at its end."""
+    """The path exists under another name: with a `/` at its end, or without what is too much in it."""
 
     location: str
 
@@ -60,6 +89,8 @@ class RouteTable:
 
     def match(self, path: str) -> Route | Redirect | None:
         """Return the route whose prefix fits the path; None where nothing does."""
+        if (clean := clean_path(path)) != path:
+            return Redirect(clean)
         if path in self._exact:
             return self._exact[path]
         for prefix in self._prefixes:
@@ -71,6 +102,16 @@ class RouteTable:
         """Return a path's label in metrics: its first segment, or `other` for what does not exist."""
         bucket = metric_bucket(path)
         return bucket if bucket in self._buckets else "other"
+
+
+def clean_path(path: str) -> str:
+    """Return a path without empty segments and dots; a `/` at its end stays (cleanPath of Go's ServeMux)."""
+    clean = normpath(f"/{path.lstrip('/')}")
+    return f"{clean}/" if path.endswith("/") and clean != "/" else clean
+
+
+def _segments(path: str) -> list[str]:
+    return [] if path == "/" else path.strip("/").split("/")
 
 
 def metric_bucket(path: str) -> str:

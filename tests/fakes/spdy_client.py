@@ -89,7 +89,7 @@ async def spdy_client(
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
     try:
         client = SpdyClient(reader, writer)
-        await client.upgrade(parts.path, *offers, method=method, upgrade=upgrade)
+        await client.upgrade(parts._replace(scheme="", netloc="").geturl(), *offers, method=method, upgrade=upgrade)
         yield client
     finally:
         writer.close()

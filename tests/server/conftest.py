@@ -1,14 +1,18 @@
 """The fixtures of tests/server/lab.py."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kubeletsim.base.timing import SystemClock
 from tests.fakes.runtime import FakeRuntime
+from tests.runtime_stub.conftest import directory, settings
 from tests.server.lab import Authority, Host, Pair, Telemetry
+from tests.server.stub_lab import Lab, stub_lab
+
+__all__ = ["directory", "settings"]
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,9 @@ def free_port() -> Callable[[], int]:
             return int(probe.getsockname()[1])
 
     return find
+
+
+@pytest.fixture
+async def lab(settings, telemetry, serving, tmp_path) -> AsyncIterator[Lab]:
+    async with stub_lab(settings, telemetry=telemetry, serving=serving, directory=tmp_path) as lab:
+        yield lab

@@ -25,6 +25,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import SystemClock
+from kubeletsim.clients.cri import CRIClient
 from kubeletsim.server.app import KubeletServer
 from kubeletsim.server.auth import AuthSettings
 from kubeletsim.server.endpoints import NodeView
@@ -112,7 +113,7 @@ class Host:
     """What the node would tell its servers, and ways to open them."""
 
     telemetry: Telemetry
-    cri: FakeRuntime
+    cri: FakeRuntime | CRIClient
     serving: Pair
     directory: Path
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -142,6 +143,7 @@ class Host:
             last_sync_loop=lambda: None if self.last_sync_loop is None else clock.monotonic() + self.last_sync_loop,
             registry=self.registry,
             probe_registry=self.probe_registry,
+            checkpoints_dir=self.directory / "checkpoints",
         )
         return KubeletServer(
             settings or self.settings(),

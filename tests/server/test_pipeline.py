@@ -31,7 +31,8 @@ async def test_running_pods_without_its_slash_is_sent_there(host):
     async with host.serve() as client:
         answer = await client.ask("/runningpods?x=1")
 
-    assert (answer.status, answer.headers["Location"]) == (301, "/runningpods/?x=1")
+    assert (answer.status, answer.headers["Location"]) == (307, "/runningpods/?x=1")
+    assert answer.text == '<a href="/runningpods/?x=1">Temporary Redirect</a>.\n\n'
 
 
 async def test_nobody_gets_in_without_credentials_unless_anonymous_callers_may(host):

@@ -145,11 +145,12 @@ class ContainerCalls:
         )
 
     async def checkpoint_container(self, container_id: ContainerID, *, location: str, timeout_seconds: int = 0) -> None:
-        """Write a checkpoint archive to `location`; a longer `timeout_seconds` lengthens the deadline."""
+        """Write a checkpoint archive to `location`; a `timeout_seconds` beyond the usual lengthens the deadline."""
+        seconds = max(int(self._calls.timeout_seconds), timeout_seconds)
         await self._calls.one(
             "CheckpointContainer",
             self._calls.runtime.CheckpointContainer,
-            pb.CheckpointContainerRequest(container_id=container_id, location=location, timeout=timeout_seconds),
+            pb.CheckpointContainerRequest(container_id=container_id, location=location, timeout=seconds),
             lambda _: None,
             within=max(self._calls.timeout_seconds, timeout_seconds),
         )

@@ -1,0 +1,10 @@
+"""/exec, /attach and /portForward: doors into containers that the runtime opens and the kubelet leads to.
+
+`options` reads what a request wants, `endpoint` finds its container and has the runtime prepare a URL, `backend` speaks
+to that URL, `hijack` takes a connection away from HTTP, `proxy` joins the two, and `tunnel` does so for SPDY inside a
+WebSocket.
+"""
+
+from kubeletsim.server.streams.endpoint import Streams
+
+__all__ = ["Streams"]
