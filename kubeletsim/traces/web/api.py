@@ -1,6 +1,7 @@
 """The API of the page, under /api/v1/ and out of Jaeger's way: reads only, JSON, documented in docs/traces-api.md."""
 
 import functools
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -67,7 +68,7 @@ def _about_traces(
 ) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
         wanted = trace_filter(request.query, now_ns=time.time_ns(), limit=limit)
-        return web.json_response(await reader.ask(lambda store: answer(store, wanted)))
+        return await _answered(reader, lambda store: answer(store, wanted))
 
     return handle
 
@@ -79,13 +80,14 @@ async def _names(reader: StoreReader, _request: web.Request) -> web.Response:
 async def _trace(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
     found = await _outline(reader, request, trace_id)
-    return web.json_response(found.document(trace_id))
+    return await _answered(reader, lambda _: found.document(trace_id))
 
 
 async def _columns(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
     found = await _outline(reader, request, trace_id)
-    return web.Response(body=columns.packed(found, trace_id), content_type=columns.MEDIA_TYPE)
+    packed = await reader.ask(lambda _: columns.packed(found, trace_id))
+    return web.Response(body=packed, content_type=columns.MEDIA_TYPE)
 
 
 async def _outline(reader: StoreReader, request: web.Request, trace_id: str) -> Outline:
@@ -98,12 +100,12 @@ async def _outline(reader: StoreReader, request: web.Request, trace_id: str) -> 
 
 async def _path(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
-    return _found(await reader.ask(lambda store: questions.path(store, trace_id)), f"no trace {trace_id}")
+    return await _answered(reader, lambda store: questions.path(store, trace_id), missing=f"no trace {trace_id}")
 
 
 async def _trace_operations(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id = trace_id_of(request)
-    return web.json_response(await reader.ask(lambda store: questions.trace_operations(store, trace_id)))
+    return await _answered(reader, lambda store: questions.trace_operations(store, trace_id))
 
 
 async def _otlp(reader: StoreReader, request: web.Request) -> web.Response:
@@ -115,24 +117,24 @@ async def _otlp(reader: StoreReader, request: web.Request) -> web.Response:
 
 async def _search(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id, text = trace_id_of(request), request.query.get("q", "")
-    return web.json_response(await reader.ask(lambda store: questions.matches(store, trace_id, text)))
+    return await _answered(reader, lambda store: questions.matches(store, trace_id, text))
 
 
 async def _span(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id, span_id = trace_id_of(request), _span_id(request)
-    document = await reader.ask(lambda store: questions.spans(store, trace_id, span_id))
-    return _found(document, f"no span {span_id} in trace {trace_id}")
+    missing = f"no span {span_id} in trace {trace_id}"
+    return await _answered(reader, lambda store: questions.spans(store, trace_id, span_id), missing=missing)
 
 
 async def _linked_from(reader: StoreReader, request: web.Request) -> web.Response:
     trace_id, span_id = trace_id_of(request), _span_id(request)
-    return web.json_response(await reader.ask(lambda store: questions.linked_from(store, trace_id, span_id)))
+    return await _answered(reader, lambda store: questions.linked_from(store, trace_id, span_id))
 
 
 async def _compare(reader: StoreReader, request: web.Request) -> web.Response:
     before, after = (_id(_TRACE_ID, name, request.query.get(name, "")) for name in ("before", "after"))
-    document = await reader.ask(lambda store: questions.comparison(store, before, after))
-    return _found(document, f"no trace {before}, or no trace {after}")
+    missing = f"no trace {before}, or no trace {after}"
+    return await _answered(reader, lambda store: questions.comparison(store, before, after), missing=missing)
 
 
 def trace_id_of(request: web.Request) -> str:
@@ -154,7 +156,15 @@ def _id(pattern: re.Pattern[str], what: str, text: str) -> str:
     return text.lower()
 
 
-def _found(document: dict[str, Any] | None, missing: str) -> web.Response:
-    if document is None:
+async def _answered(
+    reader: StoreReader, question: Callable[[TraceStore], Any], *, missing: str = "not here"
+) -> web.Response:
+    """Answer with a question's document as JSON, which is written in the reader's thread too: it may be megabytes."""
+
+    def answer(store: TraceStore) -> str | None:
+        document = question(store)
+        return None if document is None else json.dumps(document)
+
+    if (text := await reader.ask(answer)) is None:
         raise web.HTTPNotFound(text=missing)
-    return web.json_response(document)
+    return web.Response(text=text, content_type="application/json")

@@ -11,6 +11,7 @@ from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_pa
 from kubeletsim.traces.filters import TraceFilter, text_of
 from kubeletsim.traces.otlp import decode_attributes, decode_span
 from kubeletsim.traces.runs import Run
+from kubeletsim.traces.search import spans_with
 from kubeletsim.traces.span import Span
 from kubeletsim.traces.store import TraceStore, TraceSummary
 from kubeletsim.traces.tree import build_forest, extent
@@ -87,8 +88,7 @@ def linked_from(store: TraceStore, trace_id: str, span_id: str) -> dict[str, Any
 
 def matches(store: TraceStore, trace_id: str, text: str) -> dict[str, Any]:
     """Return the ids of the spans of a trace in which a text occurs: name, status, attributes, events."""
-    needle = text.casefold()
-    return {"spanIds": [one.span_id for one in store.spans(trace_id) if needle in _searched(one)]}
+    return {"spanIds": [span_id.hex() for span_id in spans_with(store.runs(trace_id), text)]}
 
 
 def operations(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
@@ -178,12 +178,3 @@ def _bar(one: Span) -> dict[str, Any]:
         "durationNano": one.duration_ns,
         "error": one.error,
     }
-
-
-def _searched(one: Span) -> str:
-    """Return all text of a span that a person might look for, in one case."""
-    parts = [one.name, one.service, one.span_id, one.status_message]
-    for attributes in (one.attributes, *(event.attributes for event in one.events)):
-        parts += [f"{key}={text_of(value)}" for key, value in attributes.items()]
-    parts += [event.name for event in one.events]
-    return "\n".join(parts).casefold()
