@@ -67,7 +67,9 @@ class OperationCounter:
         """Count the spans of one trace."""
         for node in walk(build_forest(trace)):
             span = node.span
-            counts = self._operations.setdefault((span.service, span.name), _Counts())
+            key = (span.service, span.name)
+            if (counts := self._operations.get(key)) is None:
+                counts = self._operations[key] = _Counts()
             counts.durations_ns.append(span.duration_ns)
             counts.errors += span.error
             counts.self_ns += node.self_ns

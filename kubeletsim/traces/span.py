@@ -28,9 +28,13 @@ class Link:
     attributes: Attributes = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Span:
-    """One span with what surrounds it; `parent_span_id` is empty for a root."""
+    """One span with what surrounds it; `parent_span_id` is empty for a root.
+
+    Nobody changes one. It is not frozen only because frozen ones take five times as long to make, and a trace may have
+    a hundred thousand.
+    """
 
     trace_id: str
     span_id: str

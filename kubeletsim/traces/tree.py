@@ -8,6 +8,7 @@ like any other. Pure.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeAlias
 
 from kubeletsim.traces.span import Span
@@ -48,11 +49,12 @@ class Extent:
 
 
 _Shape: TypeAlias = tuple[str, str, bool, tuple[int, ...]]
+_ORDER = attrgetter("start_ns", "end_ns", "span_id", "name")
 
 
 def build_forest(spans: Iterable[Span]) -> list[Node]:
     """Arrange spans into trees; roots and siblings by start time."""
-    ordered = sorted(spans, key=lambda span: (span.start_ns, span.end_ns, span.span_id, span.name))
+    ordered = sorted(spans, key=_ORDER)
     parents = _parents(ordered)
     children: list[list[int]] = [[] for _ in ordered]
     roots: list[int] = []
@@ -63,11 +65,11 @@ def build_forest(spans: Iterable[Span]) -> list[Node]:
     for number in _children_first(roots, children):
         span = ordered[number]
         below = [nodes.pop(child) for child in children[number]]
-        shape = (span.service, span.name, span.error, tuple(child.shape for child in below))
+        shape = (span.service, span.name, span.error, tuple([child.shape for child in below]) if below else ())
         nodes[number] = Node(
             span=span,
             children=below,
-            self_ns=_self_time_ns(span, [child.span for child in below]),
+            self_ns=_self_time_ns(span, [child.span for child in below]) if below else span.duration_ns,
             orphan=parents[number] is None and bool(span.parent_span_id),
             shape=shapes.setdefault(shape, len(shapes)),
         )
@@ -114,6 +116,8 @@ def _parents(spans: Sequence[Span]) -> list[int | None]:
     for number, span in enumerate(spans):
         first.setdefault(span.span_id, number)
     parents: list[int | None] = [first.get(span.parent_span_id) if span.parent_span_id else None for span in spans]
+    if all(parent is None or parent < number for number, parent in enumerate(parents)):
+        return parents  # never forward in time: there is no way back, hence no cycle
     rooted = [False] * len(spans)
     for number in range(len(spans)):
         path: list[int] = []
