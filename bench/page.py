@@ -20,17 +20,19 @@ from tests.fakes.traces import resource_spans, span_message
 
 HUGE_SPANS = 100_000
 HUGE, ROUNDS, FRAMES = 0xF00D, 5, 240
-SCROLL = """async (frames) => {
+COMPLETE_PIXELS = 1_000_000
+SCROLL = """async ([frames, complete]) => {
   const body = document.querySelector('.rows'), times = [];
   let last = await new Promise(requestAnimationFrame);
-  for (let frame = 0; frame < frames; frame++) {
-    body.scrollTop += frame % 2 ? 400 : 9000;
+  for (let frame = 0; frame < frames || body.scrollHeight < complete; frame++) {
+    body.scrollTop = (body.scrollTop + (frame % 2 ? 400 : 9000)) % (body.scrollHeight - body.clientHeight);
     const now = await new Promise(requestAnimationFrame);
     times.push(now - last);
     last = now;
   }
   return times;
 }"""
+"""From the end back to the top: while only some rows are there, the end is soon reached, and then nothing moves."""
 
 
 def figures() -> Iterator[Figure]:
@@ -60,9 +62,13 @@ def _huge(url: str) -> Iterator[Figure]:
         [paint] = page.evaluate("performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)")
         yield Figure("page: 100,000 spans, first paint", paint, "ms")
         yield Figure("page: 100,000 spans, rows drawn", rows * 1000, "ms", limit="<= 1000")
-        frames = sorted(page.evaluate(SCROLL, FRAMES))
-        beside = f"p95 {frames[-FRAMES // 20]:.0f} ms; the rest of the rows arrives meanwhile"
-        yield Figure("page: 100,000 spans, longest frame while scrolling", frames[-1], "ms", beside, limit="<= 50")
+        page.wait_for_timeout(300)  # what looks for rows here is a large script of the browser driver's own
+        for when in ("while the rest of the rows arrives", "with all rows"):
+            frames = sorted(page.evaluate(SCROLL, [FRAMES, COMPLETE_PIXELS]))
+            beside = f"p95 {frames[-len(frames) // 20]:.0f} ms"
+            yield Figure(
+                f"page: 100,000 spans, longest frame of scrolling {when}", frames[-1], "ms", beside, limit="<= 50"
+            )
 
 
 def _fill(path: Path) -> None:

@@ -17,6 +17,17 @@ export async function columns(path, params = {}) {
   return (await answered(path, params)).arrayBuffer();
 }
 
+/** The same as a trace, read and laid out by a worker, so that nobody who scrolls meanwhile notices; also what it could not. */
+export function inBackground(path) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker("/static/parts/worker.js", { type: "module" });
+    const done = (then) => (event) => { worker.terminate(); then(event); };
+    worker.onmessage = done(({ data: { trace, refused } }) => (trace ? resolve(trace) : reject(new Refused(...refused))));
+    worker.onerror = done(() => reject(new Refused(0, "the server does not answer")));
+    worker.postMessage(path);
+  });
+}
+
 async function answered(path, params, signal) {
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== "" && value !== undefined));
   const answer = await fetch(`/api/v1/${path}${query.size ? `?${query}` : ""}`, { signal });

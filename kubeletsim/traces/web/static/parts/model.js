@@ -38,6 +38,7 @@ export class Trace {
       const parent = this.parent[row];
       if (parent >= 0 && this.end[parent] < this.end[row]) this.end[parent] = this.end[row];
     }
+    this.all = Int32Array.from(this.end, (_, row) => row);
     this.errors = 0;
     for (let row = 0; row < this.size; row++) this.errors += this.marks[row] & ERROR;
     /** Row to its segments of the critical path; empty until it has arrived. */
@@ -97,6 +98,7 @@ export class Trace {
 
   /** Rows that are drawn when the rows of `closed` hide what is under them. */
   open(closed) {
+    if (!closed.size) return this.all;
     const visible = new Int32Array(this.size);
     let count = 0;
     for (let row = 0; row < this.size; row = closed.has(row) ? this.end[row] : row + 1) visible[count++] = row;

@@ -1,11 +1,10 @@
 // The waterfall: of any number of spans only the rows in sight are in the document, and these are reused while scrolling.
 
 import { debounce, el, tip } from "./dom.js";
-import { duration, split, ticks } from "./format.js";
-import { EVENTS, LINKS, ORPHAN } from "./model.js";
-import { colour } from "./services.js";
+import { duration, ticks } from "./format.js";
+import { Row } from "./row.js";
 
-const SPARE = 8;
+const SPARE = 4;
 
 export class Waterfall {
   /** `choose(row)` is called when a row is chosen, `zoomed(from, to)` when another time is looked at. */
@@ -17,7 +16,7 @@ export class Waterfall {
     this.from = 0;
     this.to = Math.max(1, trace.duration);
     this.rows = new Map();
-    this.ruler = el("div.times");
+    this.ruler = el("div.times.bars");
     this.canvas = el("div.canvas");
     this.canvas.setAttribute("role", "rowgroup");
     // A grid that says how many rows it has, for of those only a few are there; the chosen one follows the keys.
@@ -26,8 +25,9 @@ export class Waterfall {
       onscroll: () => this.schedule(), onkeydown: (event) => this.keys(event), onclick: (event) => this.clicked(event),
     }, this.canvas);
     // One grid behind all rows rather than one in each: it need not be painted anew while scrolling.
-    const grid = el("div.lines", { "aria-hidden": "true" }, el("i"), el("i"), el("i"), el("div"));
-    const heads = [el("span", {}, "Span"), el("span.number", {}, "Duration"), el("span.number", {}, "Self"), this.ruler];
+    this.lines = el("div.bars");
+    const grid = el("div.lines", { "aria-hidden": "true" }, this.lines);
+    const heads = [el("span.label", {}, "Span"), el("span.number", {}, "Duration"), el("span.number.self", {}, "Self"), this.ruler];
     heads.forEach((head) => head.setAttribute("role", "columnheader"));
     this.ruler.setAttribute("aria-label", "Time");
     this.node = el("div.waterfall", {}, grid, el("div.head", { id: "columns", role: "row", "aria-rowindex": "1" }, heads), this.body);
@@ -42,15 +42,22 @@ export class Waterfall {
 
   refresh() {
     this.visible = this.trace.open(this.closed);
-    this.position = new Map();
-    this.resize();
+    this.height ? this.fit() : this.resize();
+    this.draw();
   }
 
-  resize() {
-    this.height = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 1.75);
-    this.body.style.setProperty("--row", `${this.height}px`);
+  /** Be as long as there are rows. */
+  fit() {
     this.canvas.style.height = `${this.visible.length * this.height}px`;
     this.body.setAttribute("aria-rowcount", this.visible.length + 1);
+  }
+
+  /** Take measure: of what does not change while somebody scrolls, so that nothing has to be laid out to know it. */
+  resize() {
+    const height = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 1.75);
+    if (height !== this.height) this.body.style.setProperty("--row", `${height}px`);
+    Object.assign(this, { height, room: this.body.clientHeight });
+    this.fit();
     this.drawRuler();
     this.draw();
   }
@@ -59,25 +66,25 @@ export class Waterfall {
 
   schedule() { this.frame ||= requestAnimationFrame(() => this.draw()); }
 
-  draw() {
+  /** Draw the rows in sight; `top` is where the body is scrolled to, or is about to be. */
+  draw(top = this.body.scrollTop) {
     this.frame = 0;
-    const first = Math.max(0, Math.floor(this.body.scrollTop / this.height) - SPARE);
-    const last = Math.min(this.visible.length, Math.ceil((this.body.scrollTop + this.body.clientHeight) / this.height) + SPARE);
-    const spare = [];
-    for (const [at, node] of this.rows) {
-      if (at < first || at >= last) { spare.push(node); this.rows.delete(at); }
+    const first = Math.max(0, Math.floor(top / this.height) - SPARE);
+    const last = Math.min(this.visible.length, Math.ceil((top + this.room) / this.height) + SPARE);
+    const spare = [], fresh = [];
+    for (const [at, row] of this.rows) {
+      if (at < first || at >= last) { spare.push(row); this.rows.delete(at); }
     }
-    const fresh = [];
     for (let at = first; at < last; at++) {
-      let node = this.rows.get(at);
-      if (!node) {
-        node = spare.pop() ?? newRow();
-        if (!node.isConnected) fresh.push(node);
-        this.rows.set(at, node);
+      let row = this.rows.get(at);
+      if (!row) {
+        row = spare.pop() ?? new Row();
+        if (!row.node.isConnected) fresh.push(row.node);
+        this.rows.set(at, row);
       }
-      this.fill(node, at);
+      row.show(this, this.visible[at], at);
     }
-    for (const node of spare) node.remove();
+    for (const row of spare) row.node.remove();
     this.canvas.append(...fresh);
     this.settle();
     const chosen = this.rows.has(this.indexOf(this.chosen)) ? `row-${this.chosen}` : "";
@@ -86,61 +93,8 @@ export class Waterfall {
 
   /** Put the rows in the document into the order in which they are seen, for whoever has them read out. */
   arrange() {
-    const ordered = [...this.rows].sort(([a], [b]) => a - b).map(([, node]) => node);
+    const ordered = [...this.rows].sort(([a], [b]) => a - b).map(([, row]) => row.node);
     ordered.forEach((node, at) => this.canvas.children[at] === node || this.canvas.insertBefore(node, this.canvas.children[at]));
-  }
-
-  fill(node, at) {
-    const { trace } = this;
-    const row = this.visible[at];
-    const parts = node.parts;
-    node.style.transform = `translateY(${at * this.height}px)`;
-    node.id = `row-${row}`;
-    node.dataset.row = row;
-    const parent = trace.parent[row];
-    const service = trace.service(row);
-    const [where, name] = split(trace.name(row));
-    node.style.setProperty("--colour", colour(service));
-    node.style.setProperty("--depth", Math.min(trace.depth[row], 24));
-    node.classList.toggle("chosen", row === this.chosen);
-    node.classList.toggle("found", this.found.has(row));
-    node.classList.toggle("failed", trace.failed(row));
-    node.setAttribute("aria-rowindex", at + 2);
-    node.setAttribute("aria-level", trace.depth[row] + 1);
-    node.setAttribute("aria-selected", row === this.chosen);
-    const children = trace.hasChildren(row);
-    children ? node.setAttribute("aria-expanded", !this.closed.has(row)) : node.removeAttribute("aria-expanded");
-    parts.twist.textContent = children ? (this.closed.has(row) ? "▸" : "▾") : "";
-    parts.where.textContent = where;
-    parts.name.textContent = name;
-    parts.name.title = where + name;
-    parts.service.textContent = parent < 0 || trace.service(parent) !== service ? service : "";
-    const marks = trace.marks[row];
-    parts.marks.textContent = [
-      this.closed.has(row) ? `+${trace.end[row] - row - 1}` : "", marks & ORPHAN ? "parent missing" : "", marks & LINKS ? "⇄" : "", marks & EVENTS ? "◆" : "",
-    ].filter(Boolean).join(" ");
-    parts.length.textContent = duration(trace.length[row]);
-    parts.self.textContent = children && !trace.partial ? duration(trace.self[row]) : "";
-    node.setAttribute("aria-label", `${trace.name(row)}, ${service}, ${duration(trace.length[row])}${trace.failed(row) ? ", failed" : ""}${trace.critical.has(row) ? ", on the critical path" : ""}`);
-    parts.bars.setAttribute("aria-label", `begins after ${duration(trace.start[row])}${trace.critical.has(row) ? ", on the critical path" : ""}`);
-    this.fillBar(parts, row);
-  }
-
-  fillBar(parts, row) {
-    const { trace } = this;
-    const span = this.to - this.from;
-    const left = (trace.start[row] - this.from) / span;
-    const width = trace.length[row] / span;
-    parts.bar.style.left = `${Math.max(-1, Math.min(left, 2)) * 100}%`;
-    parts.bar.style.width = `${Math.min(width, left < -1 ? 3 + left + width : 3) * 100}%`;
-    parts.bar.hidden = left > 1 || left + width < 0;
-    const segments = trace.critical.get(row) ?? [];
-    while (parts.critical.childElementCount > segments.length) parts.critical.lastChild.remove();
-    segments.forEach((segment, at) => {
-      const line = parts.critical.children[at] ?? parts.critical.appendChild(el("i"));
-      line.style.left = `${((segment.start - this.from) / span) * 100}%`;
-      line.style.width = `${(segment.duration / span) * 100}%`;
-    });
   }
 
   drawRuler() {
@@ -149,8 +103,9 @@ export class Waterfall {
     const part = (time) => `${(time / span) * 100}%`;
     this.ruler.replaceChildren(...times.filter((time) => time < this.to - span * 0.04).map((time) =>
       el("span", { style: { left: part(time - this.from) } }, time ? duration(time).replace(/\.0+ /, " ") : "0")));
-    this.node.style.setProperty("--shift", part((times[0] ?? this.from) - this.from));
-    this.node.style.setProperty("--grid", part(times.length > 1 ? times[1] - times[0] : span));
+    // Where they are used, for what the rows inherit has the style of each looked at again.
+    this.lines.style.setProperty("--shift", part((times[0] ?? this.from) - this.from));
+    this.lines.style.setProperty("--grid", part(times.length > 1 ? times[1] - times[0] : span));
   }
 
   indexOf(row) {
@@ -190,10 +145,11 @@ export class Waterfall {
     grow();
     const [closed, found, [chosen = -1], [first = -1]] = known.map(rows);
     Object.assign(this, { closed: new Set(closed), found: new Set(found), chosen });
-    this.refresh();
-    if (first < 0) return;
-    body.scrollTop = this.indexOf(first) * this.height;
-    this.draw();
+    this.visible = trace.open(this.closed);
+    this.fit();
+    const now = first < 0 ? body.scrollTop : this.indexOf(first) * this.height;
+    this.draw(now);
+    if (first >= 0) body.scrollTop = now;
   }
 
   toggle(row, closed = !this.closed.has(row)) {
@@ -246,18 +202,6 @@ export class Waterfall {
     event.preventDefault();
     action();
   }
-}
-
-function newRow() {
-  const parts = {
-    twist: el("span.twist", { "aria-hidden": "true" }), where: el("span.where"), name: el("span.name"), service: el("span.of"), marks: el("span.marks"),
-    length: el("span.number", { role: "gridcell" }), self: el("span.number.self", { role: "gridcell" }), bar: el("div.span"), critical: el("div.critical"),
-  };
-  parts.bars = el("div.bars", { role: "gridcell" }, parts.bar, parts.critical);
-  const node = el("div.row", { role: "row" },
-    el("div.label", { role: "gridcell" }, parts.twist, el("span.dot"), parts.name, parts.where, parts.service, parts.marks), parts.length, parts.self, parts.bars);
-  node.parts = parts;
-  return node;
 }
 
 /** Let a stretch be marked by dragging over the elements that `selector` finds; calls back with shares of their width. */

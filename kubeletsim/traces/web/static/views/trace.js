@@ -1,6 +1,6 @@
 // One trace: waterfall, flame graph or operations; the span that is looked at, the zoom and the search are in the address.
 
-import { ask, columns } from "../parts/api.js";
+import { ask, columns, inBackground } from "../parts/api.js";
 import { debounce, el, nextFrame, onSlash, problem } from "../parts/dom.js";
 import { clock, duration, plural } from "../parts/format.js";
 import { details } from "../parts/details.js";
@@ -33,9 +33,9 @@ export function show(main, { match }) {
     const view = open(main, trace, new URLSearchParams(location.search));
     end = view.end;
     if (!trace.partial) return;
-    const whole = new Trace(await columns(path));
+    const whole = await inBackground(path);
     // In steps that fit into a frame each, for somebody may be scrolling.
-    for (const step of [() => whole.prepare(), () => view.complete(whole), view.redraw]) {
+    for (const step of [() => view.complete(whole), view.redraw, view.again]) {
       await nextFrame();
       if (gone) return;
       step();
@@ -43,7 +43,7 @@ export function show(main, { match }) {
   }
 }
 
-/** Returns `end()`, and `complete(trace)` and `redraw()` for when the rows that were missing are there. */
+/** Returns `end()`, and what is to be done, one after the other, when the rows that were missing are there. */
 function open(main, trace, params) {
   const place = new URLSearchParams(params);
   let gone = false, current = "waterfall";
@@ -70,8 +70,9 @@ function open(main, trace, params) {
     el("button", { type: "button", title: "Show the roots and what they call", onclick: () => fall.collapse(1) }, "Collapse"),
     el("button", { type: "button", title: "Show the whole time (0)", onclick: () => fall.zoom(0, trace.duration) }, "Reset zoom"));
 
+  const head = heading(trace);
   const shown = el("div.shown");
-  main.replaceChildren(heading(trace), el("div.tools", {}, tabs, depths, search.form), shown);
+  main.replaceChildren(head.node, el("div.tools", {}, tabs, depths, search.form), shown);
   shown.append(stage, panel.node);
   document.title = `${trace.size ? trace.name(0) : "Trace"} · ${duration(trace.duration)} · kubeletsim`;
   main.addEventListener("keydown", keys);
@@ -93,9 +94,10 @@ function open(main, trace, params) {
     if (panel.node.hidden && place.get("span")) fall.reveal(trace.rowOf(place.get("span")), { middle: true });
   }
 
-  function redraw() {
-    strip.draw();
-    main.querySelector(".heading").replaceWith(heading(trace));
+  function redraw() { strip.draw(); }
+
+  function again() {
+    head.update();
     offerPath();
     if (current !== "waterfall") look(current);
     if (place.get("find")) search.start(place.get("find"));
@@ -166,18 +168,25 @@ function open(main, trace, params) {
     delete main.dataset.ready;
   }
 
-  return { end, complete, redraw };
+  return { end, complete, redraw, again };
 }
 
+/** Returns `update()`, for when more is known of the trace. */
 function heading(trace) {
   const root = (trace.size && trace.name(0)) || "(no name)";
-  return el("header.heading", {},
+  const errors = el("span.error"), services = el("span.services");
+  const node = el("header.heading", {},
     el("div", {}, el("h1", {}, root), el("span.mono.muted", {}, trace.id)),
-    el("div.facts", {}, el("b", {}, duration(trace.duration)), el("span", {}, plural(trace.spans, "span")),
-      trace.errors ? el("span.error", {}, plural(trace.errors, "error")) : null, el("span.muted", {}, clock(String(trace.startNano), { date: true })),
-      trace.services.map((name) => el("span.service", { style: { "--colour": colour(name) } }, name)),
-      el("span.service.path", {}, "critical path")),
+    el("div.facts", {}, el("b", {}, duration(trace.duration)), el("span", {}, plural(trace.spans, "span")), errors,
+      el("span.muted", {}, clock(String(trace.startNano), { date: true })), services, el("span.service.path", {}, "critical path")),
     el("div.actions", {}, el("a.button", { href: `/compare?before=${trace.id}` }, "Compare with…"), el("a.button", { href: `/api/v1/traces/${trace.id}/otlp`, target: "_blank", rel: "noopener", download: `${trace.id}.json` }, "OTLP JSON")));
+  const update = () => {
+    errors.hidden = !trace.errors;
+    errors.textContent = plural(trace.errors, "error");
+    services.replaceChildren(...trace.services.map((name) => el("span.service", { style: { "--colour": colour(name) } }, name)));
+  };
+  update();
+  return { node, update };
 }
 
 function searching(trace, fall, remember) {
