@@ -4,6 +4,9 @@ A process is a timer at most, never a task, so ten thousand sleepers cost ten th
 is counted from the process's start on the wall clock, so a program that is resumed after a restart of the stub goes on
 where it would be by now: steps whose time has passed are carried out at once, with the time they should have had.
 
+A program that has more to do than the machine has time for falls behind. Those behind take turns, with a rest after
+each, so that calls are answered all the same.
+
 A runtime hears of an end a little later than it comes: the shim reaps the process, deletes the task, and only then is
 the container no longer running. Until then whoever asks is told that it runs.
 """
@@ -47,6 +50,11 @@ BROKEN_EXIT_CODE = 70
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """Input that waits for its reader; with more, the client's connection has to wait."""
+
+TURN_SECONDS = 0.005
+"""So long a process may go on without a rest, or a little longer: until its next wait."""
+REST_SECONDS = 0.005
+"""So long nothing that is behind goes on after a turn."""
 
 _MAX_TIMER_SECONDS = 86_400.0
 """A timer is set no further ahead than this; the event loop's own waits are capped, too."""
@@ -120,6 +128,9 @@ class Processes:
         self._observer = observer
         self._notice_seconds = notice_seconds
         self._processes: dict[str, _Process] = {}
+        self._behind: dict[str, _Process] = {}
+        """Those that wait for a turn, the longest waiting first."""
+        self._next_turn: asyncio.TimerHandle | None = None
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._processes
@@ -209,6 +220,9 @@ class Processes:
                 process.timer.cancel()
             process.steps.close()
         self._processes.clear()
+        self._behind.clear()
+        if self._next_turn:
+            self._next_turn.cancel()
 
     def _is_fatal(self, process: _Process, signum: int, *, is_init: bool) -> bool:
         if signum == signal.SIGKILL:
@@ -217,8 +231,9 @@ class Processes:
         return isinstance(step, Wait) and (step.heeds_signals or not is_init) and signum in _ENDING_SIGNALS
 
     def _advance(self, id_: str, process: _Process) -> None:
-        """Carry out every step whose time has come, then set the timer for the next."""
-        wrote = False
+        """Carry out every step whose time has come, as long as a turn lasts, then set the timer for the next."""
+        wrote, rest_at = False, self._clock.monotonic() + TURN_SECONDS
+        self._behind.pop(id_, None)
         while True:
             match process.current or self._pull(id_, process):
                 case Output(stream, data):
@@ -226,6 +241,9 @@ class Processes:
                     wrote = True
                 case Wait(seconds) as wait:
                     if not self._is_over(id_, process, wait):
+                        break
+                    if self._clock.monotonic() > rest_at:
+                        self._line_up(id_, process)
                         break
                     process.due = int(self._clock.now() * 1e9) if wait.is_over else process.due + int(seconds * 1e9)
                 case Read() as step:
@@ -248,6 +266,24 @@ class Processes:
             process.current = None
         if wrote:
             self._observer.process_progressed(id_, steps_done=process.step)
+
+    def _line_up(self, id_: str, process: _Process) -> None:
+        self._behind[id_] = process
+        if self._next_turn is None:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._next_turn = asyncio.get_running_loop().call_later(REST_SECONDS, self._take_turn)
+
+    def _take_turn(self) -> None:
+        """Let the process go on that has been behind for the longest time."""
+        id_ = next(iter(self._behind), "")
+        process = self._behind.pop(id_, None)
+        if process is not None and self._processes.get(id_) is process and not process.dying:
+            self._advance(id_, process)
+        self._next_turn = None
+        if self._behind:
+            self._rest()
 
     def _pull(self, id_: str, process: _Process) -> Step:
         """Find out the next step."""

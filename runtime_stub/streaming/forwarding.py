@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runtime_stub.network.carrying import carry
 from runtime_stub.network.stream import End
-from runtime_stub.pipe import Pipe
+from runtime_stub.pipe import Pipe, until_either
 from runtime_stub.streaming import spdy
 from runtime_stub.streaming.connection import SpdyConnection, SpdyStream
 from runtime_stub.streaming.remote_websocket import Channels
@@ -40,19 +40,24 @@ async def serve_pairs(connection: SpdyConnection, dial: Dial) -> None:
 
 
 async def serve_channels(channels: Channels, ports: Sequence[int], dial: Dial) -> None:
-    """Serve one connection for each port until the client goes."""
+    """Serve one connection for each port until all have ended or the client goes."""
     pipes = [Pipe() for _ in ports]
+    await until_either(_serve_ports(channels, ports, pipes, dial), _distribute(channels, pipes), name="forward")
+
+
+async def _serve_ports(channels: Channels, ports: Sequence[int], pipes: Sequence[Pipe], dial: Dial) -> None:
     async with asyncio.TaskGroup() as tasks:
-        served = [
-            tasks.create_task(_serve_channel(channels, 2 * number, port, pipes[number], dial), name=f"forward/{port}")
-            for number, port in enumerate(ports)
-        ]
-        while (received := await channels.receive()) is not None:
-            channel, data = received
-            if channel % 2 == 0 and channel // 2 < len(pipes):
-                await pipes[channel // 2].put(data)
-        for task in served:
-            task.cancel()
+        for number, port in enumerate(ports):
+            served = _serve_channel(channels, 2 * number, port, pipes[number], dial)
+            tasks.create_task(served, name=f"runtime-stub/stream/forward/{port}")
+
+
+async def _distribute(channels: Channels, pipes: Sequence[Pipe]) -> None:
+    """Hand what the client sends to the connections it is for, until the client goes."""
+    while (received := await channels.receive()) is not None:
+        channel, data = received
+        if channel % 2 == 0 and channel // 2 < len(pipes):
+            await pipes[channel // 2].put(data)
 
 
 class _Pairs:

@@ -246,3 +246,38 @@ async def test_after_a_restart_what_waited_for_the_network_begins_there_anew(
     bell.ring()
     await asyncio.sleep(1)
     assert observer.told == [("wrote", "stdout", b"served", 0.0), ("progressed", 3)]
+
+
+@dataclass(frozen=True)
+class SlowMachine(LoopClock):
+    """A clock on a machine where each look at it, and so each step of a process, takes a millisecond."""
+
+    looks: list[int] = field(default_factory=lambda: [0])
+
+    def monotonic(self) -> float:
+        self.looks[0] += 1
+        return super().monotonic() + self.looks[0] / 1000
+
+
+def busy() -> Steps:
+    while True:
+        yield Output("stdout", b".")
+        yield Wait(0.0001, heeds_signals=True)
+
+
+async def test_processes_that_are_behind_take_turns_and_let_others_go_first(observer: Observer) -> None:
+    processes = Processes(SlowMachine(epoch=EPOCH), observer)
+    for id_ in ("a", "b"):
+        processes.run(id_, busy(), started_at=START - 10 * SECOND)
+    steps, others = len(observer.told), 0
+    async with asyncio.timeout(1):
+        while steps < 100:
+            await asyncio.sleep(0.001)
+            done, steps, others = steps, len(observer.told), others + 1
+            assert steps - done < 20, "nobody goes on for long without a rest"
+
+    assert others > 10
+    processes.signal("a", signal.SIGTERM)
+    processes.signal("b", signal.SIGTERM)
+    assert await processes.exited("a", timeout_seconds=1), "a signal reaches what is behind"
+    assert await processes.exited("b", timeout_seconds=1)

@@ -119,3 +119,17 @@ async def test_a_websocket_has_two_channels_for_each_port(pod: Pod) -> None:
         assert received[0].startswith((80).to_bytes(2, "little") + b"HTTP/1.1")
         assert [received[channel][:2] for channel in (1, 2, 3)] == [b"P\0", b"Q\0", b"Q\0"]
         assert received[1] == b"P\0"
+
+
+async def test_a_websocket_ends_with_its_last_connection(pod: Pod) -> None:
+    url = await pod.forward_url()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{url}?port=80,81", protocols=("v4.channel.k8s.io",)) as socket,
+    ):
+        await socket.send_bytes(b"\x00GET / HTTP/1.0\r\n\r\n")
+        async with asyncio.timeout(5):
+            received = b"".join([message.data[1:] async for message in socket])
+
+        assert b"200 OK" in received
+        assert b"connection refused" in received
