@@ -23,22 +23,23 @@ import yaml
 
 from kubeletsim.pb import cri_pb2
 from kubeletsim.pb.cri_pb2_grpc import ImageServiceStub
+from kubeletsim.traces.export import otlp_json_lines
+from kubeletsim.traces.filters import TraceFilter
+from kubeletsim.traces.store import TraceStore
+from tests.ports import free_port
 
 T = TypeVar("T")
+MOST_LOGGED = 8000
+"""Characters of each program's log in the report of a failure."""
 PODS_DIR = "manifests"
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+PATIENCE_SECONDS = 120.0
+"""How long anything may take: what is slower is broken, and a machine with much else to do is not."""
 
 
 def wait_until(
-    probe: Callable[[], T], *, seconds: float, what: str, detail: Callable[[], str] = str, pause_seconds: float = 0.05
+    probe: Callable[[], T], *, what: str, seconds: float = PATIENCE_SECONDS, pause_seconds: float = 0.05
 ) -> T:
-    """Poll until `probe` returns something true; fail with `detail()` after `seconds`."""
+    """Poll until `probe` returns something true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -47,7 +48,7 @@ def wait_until(
         except OSError:
             pass
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}\n{detail()}")
+            raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(pause_seconds)
 
 
@@ -63,7 +64,7 @@ class Program:
         """Return everything it has printed so far."""
         return self.log.read_text(errors="replace")
 
-    def stop(self, *, seconds: float = 15) -> int:
+    def stop(self, *, seconds: float = PATIENCE_SECONDS) -> int:
         """Ask it to stop as a service manager would, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -72,7 +73,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"{self.name} did not stop within {seconds} s\n{self.output()}") from None
+            raise AssertionError(f"{self.name} did not stop within {seconds} s") from None
 
     def kill(self) -> None:
         """End it as a crash would (kill -9)."""
@@ -107,6 +108,12 @@ class Lab:
     def database(self) -> Path:
         """The receiver's trace store."""
         return self.root / "traces.db"
+
+    def logs(self) -> str:
+        """Return the end of what each program has printed, under its name."""
+        return "\n".join(
+            f"--- {one.name}, exit code {one.process.poll()}\n{one.output()[-MOST_LOGGED:]}" for one in self.programs
+        )
 
     def spawn(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> Program:
         """Start `python -m …` in the background."""
@@ -184,20 +191,17 @@ class Lab:
         *,
         what: str,
         program: Program | None = None,
-        seconds: float = 20,
+        seconds: float = PATIENCE_SECONDS,
         pause_seconds: float = 0.05,
     ) -> T:
-        """Poll `probe`; when it never comes true, show what the programs printed."""
-
-        def detail() -> str:
-            return "\n".join(f"--- {one.name}\n{one.output()[-4000:]}" for one in self.programs)
+        """Poll `probe`; fail when it never comes true, or when the program of which it is expected has ended."""
 
         def alive_and_probe() -> T:
             if program and program.process.poll() is not None:
-                raise AssertionError(f"{program.name} ended with {program.process.returncode}\n{program.output()}")
+                raise AssertionError(f"{program.name} ended with {program.process.returncode}")
             return probe()
 
-        return wait_until(alive_and_probe, seconds=seconds, what=what, detail=detail, pause_seconds=pause_seconds)
+        return wait_until(alive_and_probe, seconds=seconds, what=what, pause_seconds=pause_seconds)
 
     def get(self, port: int, path: str) -> str:
         """GET over plain HTTP on loopback."""
@@ -228,11 +232,9 @@ class Lab:
         (self.root / PODS_DIR / f"{name}.yaml").unlink()
 
     def spans(self) -> list["Span"]:
-        """Return every span the receiver has stored, as its export shows them."""
-        command = [sys.executable, "-m", "kubeletsim", "traces", "export", "--format", "otlp-json"]
-        done = subprocess.run([*command, "--db", str(self.database)], capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        return [span for line in done.stdout.splitlines() for span in _spans_of(json.loads(line))]
+        """Return every span the receiver has stored, as its export shows them (in this process: tests ask often)."""
+        with TraceStore.open(self.database) as store:
+            return [span for line in otlp_json_lines(store, TraceFilter()) for span in _spans_of(json.loads(line))]
 
 
 @dataclass
@@ -297,17 +299,30 @@ def _answers(address: Path | tuple[str, int]) -> bool:
         return client.connect_ex(str(address) if isinstance(address, Path) else address) == 0
 
 
+_ALIVE: list[Lab] = []
+
+
+def living_labs() -> list[Lab]:
+    """Return the laboratories whose blocks have not ended, for the report of a test that failed."""
+    return list(_ALIVE)
+
+
 @contextmanager
 def running(lab: Lab) -> Iterator[Lab]:
-    """Stop whatever of the lab still runs, the kubelet first."""
+    """Stop whatever of the lab still runs, the kubelet first; an error takes with it what the programs printed."""
+    _ALIVE.append(lab)
     try:
         yield lab
+    except BaseException as error:
+        error.add_note(lab.logs())
+        raise
     finally:
+        _ALIVE.remove(lab)
         for program in reversed(lab.programs):
             if program.process.poll() is None:
                 program.process.terminate()
         for program in lab.programs:
             try:
-                program.process.wait(10)
+                program.process.wait(30)
             except subprocess.TimeoutExpired:
                 program.kill()

@@ -12,7 +12,8 @@ import yaml
 from playwright.sync_api import Browser
 
 from tests.browser import browser
-from tests.lab import Lab, free_port, running
+from tests.lab import Lab, running
+from tests.ports import free_port
 
 MANIFESTS = Path(__file__).parents[1] / "config" / "manifests"
 RUN_SECONDS = 25
@@ -31,7 +32,7 @@ def main(directory: Path) -> None:
         for manifest in sorted(MANIFESTS.glob("*.yaml")):
             lab.apply(yaml.safe_load(manifest.read_text()))
         base = f"http://{lab.ui}"
-        lab.wait(lambda: len(starts(base)) >= 3, what="every pod's first sync", seconds=40)
+        lab.wait(lambda: len(starts(base)) >= 3, what="every pod's first sync")
         lab.wait(lambda: lab.phase("migrate") == "Succeeded", what="the pod that ends", seconds=RUN_SECONDS)
         with browser() as chromium:
             for theme in ("light", "dark"):

@@ -28,13 +28,13 @@ def live(lab: Lab, shapes: Sequence[Shape]) -> Lines:
                 waiting.remove(shape)
         return not waiting
 
-    lab.wait(remove_what_is_complete, what="the pods' lives", seconds=60, pause_seconds=1)
+    lab.wait(remove_what_is_complete, what="the pods' lives", pause_seconds=1)
 
     def all_have_ended() -> bool:
         spans = lab.spans()
         return all(not shape.tree or _lines_of(spans, shape)[-1:] == ["terminated:"] for shape in shapes)
 
-    lab.wait(all_have_ended, what="the pods' ends", seconds=30, pause_seconds=1)
+    lab.wait(all_have_ended, what="the pods' ends", pause_seconds=1)
     spans = lab.spans()
     return {shape.name: _lines_of(spans, shape) for shape in shapes}
 

@@ -28,7 +28,7 @@ from kubeletsim.model.runtime import CgroupDriver, RuntimeHandler, RuntimeStatus
 from kubeletsim.pb import cri_pb2
 from kubeletsim.pods.images import PullRecordFiles
 from tests.fakes.cri_server import Failure, FakeCRI, serving, socket_directory
-from tests.lab import free_port
+from tests.ports import free_port
 
 READY = [cri_pb2.RuntimeCondition(type=name, status=True) for name in ("RuntimeReady", "NetworkReady")]
 UNIMPLEMENTED = Failure(grpc.StatusCode.UNIMPLEMENTED, "unknown method")

@@ -1,12 +1,12 @@
 """End-to-end tests run real processes; each test gets a laboratory of its own."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab import Lab, running
+from tests.lab import Lab, living_labs, running
 
 HERE = Path(__file__).parent
 
@@ -17,6 +17,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a failure show what the processes printed: whatever is wrong, they were there."""
+    report = yield
+    if report.failed and item.path.is_relative_to(HERE):
+        report.sections += [(f"programs in {one.root}", one.logs()) for one in living_labs()]
+    return report
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def running_containers(lab: Lab) -> dict[str, str]:
     """Ask the runtime itself: ids of running containers by `pod/container`; a doubled name fails."""
     with grpc.insecure_channel(f"unix://{lab.socket}") as channel:
         only = cri_pb2.ContainerFilter(state=cri_pb2.ContainerStateValue(state=cri_pb2.CONTAINER_RUNNING))
-        answer = RuntimeServiceStub(channel).ListContainers(cri_pb2.ListContainersRequest(filter=only), timeout=5)
+        answer = RuntimeServiceStub(channel).ListContainers(cri_pb2.ListContainersRequest(filter=only), timeout=30)
     found: dict[str, str] = {}
     for container in answer.containers:
         name = f"{container.labels['io.kubernetes.pod.name']}/{container.metadata.name}"

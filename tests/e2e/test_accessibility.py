@@ -10,7 +10,8 @@ from kubeletsim.traces.encode import encode_spans
 from kubeletsim.traces.store import TraceStore
 from tests.browser import browser, opened
 from tests.fakes.traces import TRACE_ID, recorded_trace, resource_spans, span_message
-from tests.lab import Lab, free_port
+from tests.lab import Lab
+from tests.ports import free_port
 
 PAGES = {
     "list": "/",

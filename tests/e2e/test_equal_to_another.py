@@ -46,7 +46,7 @@ def tee(target: str) -> Iterator[FakeReceiver]:
                 self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
             ) -> ExportTraceServiceResponse:
                 super().Export(request, context)
-                answer: ExportTraceServiceResponse = behind.Export(request, timeout=10)
+                answer: ExportTraceServiceResponse = behind.Export(request, timeout=30)
                 return answer
 
         with running_receiver(receiver=Tee()) as receiver:

@@ -35,7 +35,7 @@ def test_a_runtime_that_is_killed_makes_the_node_list_again(lab: Lab) -> None:
     metrics = lab.get(lab.read_only_port, "/metrics")
     lab.start_stub("--latency", "none")
     lab.apply(pod("three", "a"))
-    lab.wait(lambda: lab.phase("three") == "Running", what="a pod that came later runs", seconds=60)
+    lab.wait(lambda: lab.phase("three") == "Running", what="a pod that came later runs")
 
     assert "kubelet_evented_pleg_connection_error_count 5.0" in metrics
     assert "kubelet_evented_pleg_connection_success_count 1.0" in metrics

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests.e2e.sleepers import pod, running_containers
-from tests.lab import Lab, Program, Span, free_port
+from tests.lab import Lab, Program, Span
+from tests.ports import free_port
 
 HEAD = {"apiVersion": "kubeletsim/v1alpha1", "kind": "RuntimeStubConfiguration"}
 
@@ -33,7 +34,7 @@ def order(port: int, method: str, path: str, body: Any = None) -> Any:
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
@@ -57,7 +58,7 @@ def test_a_pod_whose_network_fails_twice_gets_through_and_the_trace_shows_why(la
     kubelet = lab.start_kubelet(syncFrequency="1s")
 
     lab.apply(pod("one", "a"))
-    lab.wait(lambda: lab.phase("one") == "Running", what="the pod runs in the end", seconds=60)
+    lab.wait(lambda: lab.phase("one") == "Running", what="the pod runs in the end")
 
     said = kubelet.output()
     assert said.count("FailedCreatePodSandBox") >= 1
@@ -81,7 +82,7 @@ def test_a_runtime_that_is_restarted_keeps_its_containers_and_the_kubelet_finds_
     order(port, "POST", "/restart", {"down": "1s", "initializing": "500ms"})
     lab.wait(lambda: stub.output().count("listening on") == 2, what="the runtime is back")
     lab.apply(pod("two", "a"))
-    lab.wait(lambda: lab.phase("two") == "Running", what="a new pod runs", seconds=60)
+    lab.wait(lambda: lab.phase("two") == "Running", what="a new pod runs")
 
     assert before.items() <= running_containers(lab).items()
     assert "Traceback" not in kubelet.output() + stub.output()
@@ -107,7 +108,7 @@ def test_rules_come_and_go_with_the_file_and_a_wrong_file_changes_nothing(lab: L
 
     save(lab, control=f"127.0.0.1:{port}", rules=[])
     lab.wait(lambda: order(port, "GET", "/rules")["rules"] == [], what="the rules are gone")
-    lab.wait(lambda: lab.phase("one") == "Running", what="the pod runs", seconds=60)
+    lab.wait(lambda: lab.phase("one") == "Running", what="the pod runs")
 
 
 @pytest.mark.parametrize("field", [{"control": "0.0.0.0:1"}, {"rules": [{"name": "x"}]}, {"restarts": [{}]}])

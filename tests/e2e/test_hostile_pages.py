@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from kubeletsim.traces.store import TraceStore
 from tests.browser import browser, opened
 from tests.fakes.traces import resource_spans, span_message
-from tests.lab import Lab, free_port
+from tests.lab import Lab
+from tests.ports import free_port
 
 LARGEST = 2**64 - 1
 

@@ -15,7 +15,8 @@ from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore
 from tests.browser import browser, opened
 from tests.fakes.traces import resource_spans, span_message
-from tests.lab import Lab, free_port
+from tests.lab import Lab
+from tests.ports import free_port
 
 POD = "web"
 
@@ -45,7 +46,7 @@ def send(lab: Lab, message: ResourceSpans) -> None:
     """Send spans as any program would."""
     url = f"http://127.0.0.1:{lab.http_port}/v1/traces"
     request = Request(url, data=to_json([message]).encode(), headers={"Content-Type": "application/json"})
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(request, timeout=30) as answer:
         assert answer.status == 200
 
 
@@ -177,7 +178,7 @@ def begin_anew_with_a_slow_network(lab: Lab, url: str) -> None:
     query = f"{url}/api/v1/traces?q=root:syncPod+k8s.pod.name={POD}*+k8s.pod.update_type=create+duration>900ms"
 
     def arrived() -> bool:
-        with urlopen(query, timeout=10) as answer:
+        with urlopen(query, timeout=30) as answer:
             return bool(json.load(answer)["traces"])
 
     lab.wait(arrived, what="the slow start")
@@ -236,7 +237,7 @@ def test_several_viewers_show_one_store_while_it_is_written(lab: Lab) -> None:
 
 def listed(viewer: str) -> int:
     """Return how many traces a viewer lists."""
-    with urlopen(f"http://{viewer}/api/v1/traces", timeout=10) as answer:
+    with urlopen(f"http://{viewer}/api/v1/traces", timeout=30) as answer:
         return len(json.load(answer)["traces"])
 
 

@@ -9,7 +9,8 @@ import yaml
 from kubeletsim.pb import cri_pb2
 from kubeletsim.pb.cri_pb2_grpc import RuntimeServiceStub
 from tests.e2e.sleepers import pod, running_containers
-from tests.lab import Lab, free_port
+from tests.lab import Lab
+from tests.ports import free_port
 
 CATALOGUE = [
     {"name": "db", "serves": [{"port": 15432, "protocol": "tcp", "failsAfterSeconds": 4}]},
@@ -67,7 +68,7 @@ def execute(lab: Lab, container: str, *command: str) -> None:
     """Run a command in a container, as `crictl exec` does."""
     request = cri_pb2.ExecSyncRequest(container_id=running_containers(lab)[container], cmd=command, timeout=5)
     with grpc.insecure_channel(f"unix://{lab.socket}") as channel:
-        assert RuntimeServiceStub(channel).ExecSync(request, timeout=10).exit_code == 0
+        assert RuntimeServiceStub(channel).ExecSync(request, timeout=30).exit_code == 0
 
 
 def test_network_probes_are_answered_by_what_the_containers_run_and_fail_when_it_does(lab: Lab) -> None:

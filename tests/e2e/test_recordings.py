@@ -93,7 +93,7 @@ class Recorder:
                 self.remove_if_complete(name, spans)
             return len(self.removed) == len(SCENARIOS)
 
-        self.lab.wait(all_are_removed, what="all syncs", seconds=120, pause_seconds=2)
+        self.lab.wait(all_are_removed, what="all syncs", seconds=300, pause_seconds=2)
 
         def all_have_ended() -> bool:
             spans = self.lab.spans()

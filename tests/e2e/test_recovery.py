@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.sleepers import pod, running_containers, start_two_pods
-from tests.lab import Lab, free_port
+from tests.lab import Lab
+from tests.ports import free_port
 
 
 def test_a_runtime_that_is_killed_and_returns_keeps_its_pods_and_gets_new_ones(lab: Lab) -> None:
@@ -16,7 +17,7 @@ def test_a_runtime_that_is_killed_and_returns_keeps_its_pods_and_gets_new_ones(l
     stub.kill()
     lab.apply(pod("three", "a"))
     lab.start_stub("--latency", "none")
-    lab.wait(lambda: lab.phase("three") == "Running", what="a pod that arrived meanwhile runs", seconds=60)
+    lab.wait(lambda: lab.phase("three") == "Running", what="a pod that arrived meanwhile runs")
 
     after = running_containers(lab)
     assert before.items() <= after.items()
@@ -76,7 +77,7 @@ def test_pods_start_and_the_node_stops_while_the_receiver_hangs(lab: Lab) -> Non
 
         start_two_pods(lab)
 
-        assert kubelet.stop(seconds=15) == 0
+        assert kubelet.stop() == 0
 
 
 def test_an_edited_manifest_replaces_the_pod(lab: Lab) -> None:
@@ -87,5 +88,5 @@ def test_an_edited_manifest_replaces_the_pod(lab: Lab) -> None:
 
     lab.apply(pod("one", "a", "extra"))
 
-    lab.wait(lambda: {"one-vm/a", "one-vm/extra"} <= set(running_containers(lab)), what="the edited pod", seconds=60)
+    lab.wait(lambda: {"one-vm/a", "one-vm/extra"} <= set(running_containers(lab)), what="the edited pod")
     assert lab.pod("one")["metadata"]["uid"] != old

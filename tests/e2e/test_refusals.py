@@ -12,7 +12,7 @@ from tests.lab import Lab, Program
 
 def refused(lab: Lab, program: Program, code: int) -> str:
     """Wait for a program to give up; return what it said, which must be short and free of tracebacks."""
-    lab.wait(lambda: program.process.poll() is not None, what=f"{program.name} gives up", seconds=30)
+    lab.wait(lambda: program.process.poll() is not None, what=f"{program.name} gives up")
     said = program.output()
     assert program.process.returncode == code, said
     assert "Traceback" not in said

@@ -21,7 +21,7 @@ def https(lab: Lab, path: str, **headers: str) -> str:
     """GET from the authenticated server; its certificate is self-signed."""
     trust_anyone = ssl._create_unverified_context()
     request = urllib.request.Request(f"https://127.0.0.1:{lab.https_port}{path}", headers=headers)
-    with urllib.request.urlopen(request, context=trust_anyone, timeout=10) as answer:
+    with urllib.request.urlopen(request, context=trust_anyone, timeout=30) as answer:
         return str(answer.read().decode())
 
 

@@ -56,9 +56,9 @@ def run_once(directory: str, *, seed: str) -> dict[str, list[Tree]]:
         lab.start_kubelet(syncFrequency="1s")
         for path in sorted(MANIFESTS.glob("*.yaml")):
             shutil.copy(path, lab.root / "manifests")
-        lab.wait(lambda: ready(lab, "web") and ended(lab, "migrate"), what="the pods get through", seconds=60)
+        lab.wait(lambda: ready(lab, "web") and ended(lab, "migrate"), what="the pods get through")
         lab.delete("web")
-        lab.wait(lambda: not lab.pod("web"), what="a pod goes", seconds=60)
+        lab.wait(lambda: not lab.pod("web"), what="a pod goes")
         for program in reversed(lab.programs):
             program.stop()
         return normalised(lab.spans())

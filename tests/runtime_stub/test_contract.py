@@ -368,7 +368,7 @@ async def test_a_tcp_address_serves_as_well(settings: Settings, directory: Path)
     from dataclasses import replace
 
     from runtime_stub.server import serving
-    from tests.lab import free_port
+    from tests.ports import free_port
 
     address = f"127.0.0.1:{free_port()}"
     async with (

@@ -1,7 +1,6 @@
 """The fixtures of tests/server/lab.py."""
 
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -36,16 +35,6 @@ def telemetry() -> Iterator[Telemetry]:
 def host(telemetry, serving, tmp_path) -> Host:
     cri = FakeRuntime(clock=SystemClock(), tracer=telemetry.tracer("cri"))
     return Host(telemetry=telemetry, cri=cri, serving=serving, directory=tmp_path)
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return find
 
 
 @pytest.fixture

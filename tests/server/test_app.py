@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from kubeletsim.model.errors import StartupError
 from kubeletsim.server.auth import AuthSettings
+from tests.ports import free_port
 from tests.server.lab import OPEN
 
 
-async def test_the_read_only_server_asks_for_no_credentials_and_has_no_debug_paths(host, free_port):
+async def test_the_read_only_server_asks_for_no_credentials_and_has_no_debug_paths(host):
     settings = host.settings(auth=replace(OPEN, anonymous=False), read_only_port=free_port())
     async with host.serve(settings) as client:
         answers = [
@@ -20,7 +21,7 @@ async def test_the_read_only_server_asks_for_no_credentials_and_has_no_debug_pat
     assert [answer.status for answer in answers] == [200, 200, 405, 404]
 
 
-async def test_the_health_server_knows_two_paths_and_nothing_of_the_sync_loop(host, free_port):
+async def test_the_health_server_knows_two_paths_and_nothing_of_the_sync_loop(host):
     host.last_sync_loop = -100_000.0
     async with host.serve(host.settings(healthz_port=free_port())) as client:
         paths = ("/healthz", "/healthz/ping", "/healthz/syncloop", "/pods")
@@ -32,7 +33,7 @@ async def test_the_health_server_knows_two_paths_and_nothing_of_the_sync_loop(ho
     assert ours.status == 500
 
 
-async def test_a_disabled_server_leaves_the_health_server_alone(host, free_port):
+async def test_a_disabled_server_leaves_the_health_server_alone(host):
     settings = host.settings(
         enable_server=False, read_only_port=free_port(), healthz_port=free_port(), auth=AuthSettings()
     )

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from kubeletsim.model.errors import StartupError
+from tests.ports import free_port
 from tests.server.lab import trusting
 
 
@@ -50,7 +51,7 @@ async def test_closing_ends_every_connection_and_leaves_no_task(host):
     assert asyncio.all_tasks() == before
 
 
-async def test_a_client_that_speaks_no_http_is_one_line_in_the_log_and_harms_nobody(host, free_port, caplog):
+async def test_a_client_that_speaks_no_http_is_one_line_in_the_log_and_harms_nobody(host, caplog):
     async with host.serve(host.settings(read_only_port=free_port())) as client:
         for sent in (
             b"\x16\x03\x01garbage\r\n\r\n",

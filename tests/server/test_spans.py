@@ -10,6 +10,7 @@ from opentelemetry.trace import get_current_span
 
 from kubeletsim.base.telemetry import open_telemetry
 from kubeletsim.server.settings import HandlerSettings
+from tests.ports import free_port
 from tests.server.lab import OPEN
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "spans.json"
@@ -54,7 +55,7 @@ async def test_a_request_leaves_the_recorded_span(host, path):
     assert (span.parent, span.status.status_code.name, span.events, span.links) == (None, "UNSET", (), ())
 
 
-async def test_the_read_only_server_leaves_the_recorded_span(host, free_port):
+async def test_the_read_only_server_leaves_the_recorded_span(host):
     golden = recorded("/healthz", scheme="http")
     async with host.serve(host.settings(read_only_port=free_port())) as client:
         await client.ask("/healthz", listener="read_only", headers={"User-Agent": "curl/7.88.1"})
@@ -88,7 +89,7 @@ async def test_a_traceparent_is_honoured_by_the_authenticated_server_down_to_the
     assert spans[0].parent.is_remote
 
 
-async def test_the_read_only_server_begins_its_own_trace_and_links_to_the_callers(host, free_port):
+async def test_the_read_only_server_begins_its_own_trace_and_links_to_the_callers(host):
     async with host.serve(host.settings(read_only_port=free_port())) as client:
         await client.ask("/pods", listener="read_only", headers=TRACEPARENT)
 
@@ -112,7 +113,7 @@ async def test_baggage_reaches_the_runtime_calls(host):
     assert seen == {"tenant": "blue"}
 
 
-async def test_the_refused_and_the_unknown_leave_no_span(host, free_port):
+async def test_the_refused_and_the_unknown_leave_no_span(host):
     settings = host.settings(auth=replace(OPEN, anonymous=False), healthz_port=free_port())
     async with host.serve(settings) as client:
         await client.ask("/pods")

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,15 +25,14 @@ from kubeletsim.traces.writer import writing_to
 from tests.fakes.authority import Authority
 from tests.fakes.otlp_receiver import running_receiver
 from tests.fakes.traces import payload, resource_spans, span_message
+from tests.ports import free_port
 from tests.strategies import otlp_resource_spans
 
 QUICK = {"poll_seconds": 0.01, "rng": random.Random(1)}
 
 
 def free_address() -> Address:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return Address("127.0.0.1", probe.getsockname()[1])
+    return Address("127.0.0.1", free_port())
 
 
 def spans_of(store: TraceStore) -> list[str]:

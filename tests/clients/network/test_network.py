@@ -1,7 +1,6 @@
 """Claims about the network requests of probes and hooks: what is sent to real servers on loopback, what it says."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,15 +13,9 @@ from hypothesis import strategies as st
 from kubeletsim.clients.network.dialing import DialFailure, dial, join_host_port
 from kubeletsim.clients.network.grpc_health import METHOD, Unhealthy, check_health, decode_status, encode_request
 from kubeletsim.clients.network.http_get import MAX_BODY_BYTES, HTTPAnswer, HTTPFailure, HTTPGet, http_get
+from tests.ports import free_port
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from runtime_stub.network.sockets import opened
 from runtime_stub.network.stream import WINDOW_BYTES, End
 from runtime_stub.state.addresses import parse_ranges
 from runtime_stub.state.records import Sandbox
-from tests.lab import free_port
+from tests.ports import free_port
 
 PORT = 18093
 
