@@ -12,6 +12,7 @@ from kubeletsim.model.errors import CRIError
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.streaming import spdy
 from tests.fakes.spdy_client import SpdyClient, spdy_client
+from tests.ports import free_port
 from tests.server.lab import trusting
 from tests.server.stub_lab import Lab
 
@@ -178,9 +179,7 @@ async def test_a_runtimes_refusal_has_the_status_of_its_code(
     assert answer.text == f"rpc error: code = {code} desc = no"
 
 
-async def test_a_streaming_server_that_is_gone_is_said_to_refuse(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, free_port
-) -> None:
+async def test_a_streaming_server_that_is_gone_is_said_to_refuse(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
 
     async def url(*_: object, **__: object) -> str:
