@@ -297,6 +297,10 @@ class _InitWalk:
                 return
         if following is None or not passed:
             self._go_on(following)
+        if _is_changed(container, status):
+            self._kill(status, f"Init container {container.name} definition changed", KillReason.SPEC_CHANGED)
+            self.start.append(container.name)
+            return
         if self.probes is not None and status.id in self.probes.liveness_failed:
             message = f"Init container {container.name} failed liveness probe"
             self._kill(status, message, KillReason.LIVENESS_PROBE)
@@ -361,15 +365,20 @@ def _trouble_of(
     container: AnyContainer, status: ContainerStatus, probes: ProbeResults | None
 ) -> tuple[str, KillReason] | None:
     """Say why a running container cannot stay; None when it can."""
-    # A container without the annotation was not made by a kubelet of this kind: nothing to compare with.
-    recorded = status.annotations.get(CONTAINER_HASH_ANNOTATION)
-    if recorded is not None and recorded != container_hash(container):
+    if _is_changed(container, status):
         return f"Container {container.name} definition changed", KillReason.SPEC_CHANGED
     if probes is not None and status.id in probes.liveness_failed:
         return f"Container {container.name} failed liveness probe", KillReason.LIVENESS_PROBE
     if probes is not None and status.id in probes.startup_failed:
         return f"Container {container.name} failed startup probe", KillReason.STARTUP_PROBE
     return None
+
+
+def _is_changed(container: AnyContainer, status: ContainerStatus) -> bool:
+    """Tell whether a container runs what its spec said before: another image, or another name of it."""
+    # A container without the annotation was not made by a kubelet of this kind: nothing to compare with.
+    recorded = status.annotations.get(CONTAINER_HASH_ANNOTATION)
+    return recorded is not None and recorded != container_hash(container)
 
 
 def _kill_of(status: ContainerStatus, message: str, reason: KillReason) -> ContainerKill:

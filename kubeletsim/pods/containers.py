@@ -26,7 +26,7 @@ from kubeletsim.pods.actions import ContainerKill, KillReason, latest
 from kubeletsim.pods.failures import StartFailure
 from kubeletsim.pods.files import link_log, make_files, next_restart_count
 from kubeletsim.pods.hooks import HookFailure, HookRunner
-from kubeletsim.pods.images import ImageManager, ImageVolumeMetrics, PodImageVolumes
+from kubeletsim.pods.images import ImageManager, ImageVolumeMetrics, PodImageVolumes, bring_image_volumes
 from kubeletsim.pods.node_object import VersionService, look_at_node, looks_at_node
 from kubeletsim.pods.pod_events import pod_event, pod_reference
 from kubeletsim.pods.requests import NodeFacts, RequestError, container_config, plan_container_files
@@ -133,7 +133,7 @@ class ContainerStarter:
         self._hold_back(pod, container, observed)
         kind = _kind(pod, container)
         self._started.labels(kind).inc()
-        volumes = await self._volumes(pod, container, image_volumes)
+        volumes = self._volumes(pod, container, image_volumes)
         try:
             image_ref = await self._ensure_image(pod, container, sandbox_config)
             try:
@@ -159,9 +159,9 @@ class ContainerStarter:
             raise
         self._volume_metrics.count(volumes, None)
 
-    def image_volumes(self, pod: Pod, *, sandbox_config: SandboxConfig) -> PodImageVolumes:
-        """Return the pod's image volumes for one sync; nothing is pulled before a container starts."""
-        return PodImageVolumes(self._images, pod, sandbox_config=sandbox_config)
+    async def image_volumes(self, pod: Pod, *, sandbox_config: SandboxConfig) -> PodImageVolumes:
+        """Have the pod's image volumes on the node and return them, for one sync."""
+        return await bring_image_volumes(self._images, pod, sandbox_config=sandbox_config)
 
     def collect(self) -> None:
         """Forget the backoff of containers that have not crashed for long."""
@@ -197,13 +197,11 @@ class ContainerStarter:
             self._tell(pod, container, "Failed", f"Error: {failure.reason}", warning=True)
             raise
 
-    async def _volumes(
-        self, pod: Pod, container: AnyContainer, image_volumes: PodImageVolumes
-    ) -> Mapping[str, ImageSpec]:
+    def _volumes(self, pod: Pod, container: AnyContainer, image_volumes: PodImageVolumes) -> Mapping[str, ImageSpec]:
         def tell(failure: StartFailure) -> None:
             self._tell(pod, container, "Failed", f"Error: {failure.reason}", warning=True)
 
-        return await image_volumes.of(container, tell=tell)
+        return image_volumes.of(container, tell=tell)
 
     async def _configure(
         self,

@@ -132,7 +132,13 @@ class RuntimeSync:
         )
 
     async def sync(
-        self, pod: Pod, observed: ObservedPod, *, going_down: Callable[[], bool], restart_all: bool = False
+        self,
+        pod: Pod,
+        observed: ObservedPod,
+        *,
+        going_down: Callable[[], bool],
+        sandbox_ready: Callable[[Pod], None],
+        restart_all: bool = False,
     ) -> SyncResult:
         """Do what has to be done about a pod.
 
@@ -140,6 +146,7 @@ class RuntimeSync:
             pod: the spec to bring about.
             observed: the runtime's state of it.
             going_down: whether the pod is to end by now; a sandbox that fails then is no failure.
+            sandbox_ready: told when a new sandbox runs, before images are pulled.
             restart_all: whether all its containers have to go, so that it can begin from scratch.
         """
         probes = self._probes(pod_uid(pod)) if self._probes else None
@@ -151,14 +158,13 @@ class RuntimeSync:
         if result.failures:
             return result
         await self._prune_init_containers(pod, observed, keep=1)
-        if not actions.to_start and not actions.create_sandbox:
-            return result
         sandbox_id, pod_ips = actions.sandbox_id, observed.ips
         if actions.create_sandbox:
             made = await self._create_sandbox(pod, actions.attempt, result, going_down=going_down)
             if made is None:
                 return result
             sandbox_id, pod_ips = made
+            sandbox_ready(pod)
         if sandbox_id is not None:
             await self._start_containers(
                 pod, actions, result, observed=observed, sandbox_id=sandbox_id, pod_ips=pod_ips
@@ -277,7 +283,7 @@ class RuntimeSync:
             result.failures.append(SyncFailure(message))
             return
 
-        image_volumes = self._starter.image_volumes(pod, sandbox_config=config)
+        image_volumes = await self._starter.image_volumes(pod, sandbox_config=config)
 
         async def start(container: AnyContainer) -> bool:
             try:

@@ -11,6 +11,7 @@ from lightkube.models.core_v1 import Pod, PodStatus
 
 from kubeletsim.model.pod import pod_uid
 from kubeletsim.model.runtime import PodUID
+from kubeletsim.pods.status import finished_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ class StatusManager:
         return self._statuses.get(uid)
 
     def finish(self, pod: Pod) -> None:
-        """Note that nothing of the pod is left on the node (TerminatePod upstream)."""
+        """Note that nothing of the pod is left on the node: no container of it is shown alive any more."""
         uid = pod_uid(pod)
         last = self._statuses.get(uid)
         if last is not None:
-            self._statuses[uid] = VersionedStatus(last.status, last.version + 1, finished=True)
+            status = finished_status(pod, last.status)
+            self._statuses[uid] = VersionedStatus(status, last.version + 1, finished=True)
 
     def keep_only(self, uids: Collection[PodUID]) -> None:
         """Drop the statuses of all other pods (RemoveOrphanedStatuses upstream)."""

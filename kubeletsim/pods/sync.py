@@ -49,6 +49,7 @@ from kubeletsim.pods.status import (
     ProbeView,
     compute_pod_status,
     is_marked_to_restart_all,
+    with_sandbox,
 )
 from kubeletsim.pods.status_manager import StatusManager
 from kubeletsim.pods.stopping import PodStopper, RunningPod, pod_of_runtime
@@ -217,7 +218,11 @@ class PodSync:
             self._look_for_pull_secrets(pod)
             self._probes.add_pod(pod)  # here, so that what probes cost belongs to this span
             result = await self._runtime.sync(
-                pod, observed, going_down=going_down, restart_all=is_marked_to_restart_all(status)
+                pod,
+                observed,
+                going_down=going_down,
+                sandbox_ready=self._show_sandbox,
+                restart_all=is_marked_to_restart_all(status),
             )
             self._reasons.update(pod_uid(pod), result)
             if (error := result.error()) is not None:
@@ -301,6 +306,12 @@ class PodSync:
         if status.reason == DEADLINE_REASON:  # once for each look at the pod, as upstream
             self._record(pod_event(pod, DEADLINE_REASON, status.message or ""))
         return status
+
+    def _show_sandbox(self, pod: Pod) -> None:
+        """Let the pod's status say at once that its sandbox is there: pulls may keep the next sync waiting for long."""
+        status = self._statuses.get(pod_uid(pod))
+        if status is not None:
+            self._statuses.set(pod, with_sandbox(pod, status, now=self._clock.now()))
 
     @staticmethod
     def _ended(status: PodStatus, status_fn: StatusFn | None) -> PodStatus:

@@ -260,6 +260,16 @@ def test_a_failed_init_container_is_repeated_or_ends_the_pod() -> None:
     assert (ended.kill_pod, ended.to_start) == (True, ())
 
 
+def test_a_sidecar_whose_image_changed_is_replaced_while_the_rest_goes_on() -> None:
+    before, after = (make_pod(init=[sidecar("side", image=image)]) for image in ("old:1", "new:1"))
+
+    plan = compute_pod_actions(after, observed(status(before, "side"), status(before, "app")))
+
+    (kill,) = plan.containers_to_kill
+    assert (kill.name, kill.message) == ("side", "Init container side definition changed")
+    assert plan.to_start == ("side",)
+
+
 def test_a_sidecar_with_a_startup_probe_holds_up_the_next_until_it_passes() -> None:
     pod = make_pod(init=[sidecar("side", startupProbe={"exec": {"command": ["true"]}})])
     seen = observed(status(pod, "side"))

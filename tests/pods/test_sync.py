@@ -58,6 +58,18 @@ async def test_the_first_sync_starts_everything_and_the_next_finds_nothing_to_do
     assert (first.acted, second.acted) == (True, False)
 
 
+async def test_while_images_are_pulled_the_status_says_that_the_sandbox_is_ready(node: Node) -> None:
+    node.runtime.hangs.add("PullImage")
+    pod = make_pod(container("app", image="absent:1"))
+    sync = asyncio.create_task(node.sync_once(pod, UpdateType.CREATE), name="sync")
+    await asyncio.sleep(1)
+
+    status = node.statuses.get(pod_uid(pod))
+    sync.cancel()
+    assert status is not None
+    assert {one.type: one.status for one in status.conditions or ()}["PodReadyToStartContainers"] == "True"
+
+
 async def test_only_static_pods_cost_a_version_and_a_failed_one_is_no_failure(node: Node) -> None:
     node.runtime.fail("Version", "trouble")
 

@@ -11,7 +11,7 @@ from kubeletsim.pods.images.pulling import PullLimits, TokenBucket
 from kubeletsim.pods.images.record_files import PullRecordFiles
 from kubeletsim.pods.images.sizes import size_bucket
 from kubeletsim.pods.images.verification import Verification
-from kubeletsim.pods.images.volumes import ImageVolumeMetrics, PodImageVolumes
+from kubeletsim.pods.images.volumes import ImageVolumeMetrics, PodImageVolumes, bring_image_volumes
 
 __all__ = [
     "ImageAccess",
@@ -22,5 +22,6 @@ __all__ = [
     "PullRecordFiles",
     "TokenBucket",
     "Verification",
+    "bring_image_volumes",
     "size_bucket",
 ]

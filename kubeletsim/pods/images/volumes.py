@@ -1,7 +1,8 @@
-"""The image volumes of a pod during one sync: pulled once, when the first container that starts asks for its own.
+"""The image volumes of a pod during one sync: brought to the node by each sync, before any container starts.
 
-All of the pod's are pulled then, whoever mounts them; one that cannot be had fails the containers that mount it and no
-others. Upstream: getImageVolumes and toKubeContainerImageVolumes in pkg/kubelet/kuberuntime/kuberuntime_manager.go.
+A sync that starts nothing looks at them as well, and pulls those that are always pulled. One that cannot be had fails
+the containers that mount it and no others. Upstream: getImageVolumes and toKubeContainerImageVolumes in
+pkg/kubelet/kuberuntime/kuberuntime_manager.go.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,21 +25,16 @@ def _tell_nobody(failure: StartFailure) -> None:
 
 
 class PodImageVolumes:
-    """The image volumes of one pod.
+    """What became of the image volumes of one pod.
 
     Args:
-        images: brings images.
-        pod: whose volumes.
-        sandbox_config: the pod's sandbox.
+        results: by volume, how its image is named to the runtime, or why it is not there.
     """
 
-    def __init__(self, images: ImageManager, pod: Pod, *, sandbox_config: SandboxConfig) -> None:
-        self._images = images
-        self._pod = pod
-        self._sandbox_config = sandbox_config
-        self._results: dict[str, ImageSpec | StartFailure] | None = None
+    def __init__(self, results: Mapping[str, ImageSpec | StartFailure]) -> None:
+        self._results = results
 
-    async def of(
+    def of(
         self, container: AnyContainer, *, tell: Callable[[StartFailure], None] = _tell_nobody
     ) -> Mapping[str, ImageSpec]:
         """Return how the images that a container mounts are named to the runtime, by volume.
@@ -50,8 +46,6 @@ class PodImageVolumes:
         Raises:
             StartFailure: one of them could not be brought to the node; the last one counts.
         """
-        if self._results is None:
-            self._results = await self._pull_all()
         mounted: dict[str, ImageSpec] = {}
         last_failure = None
         for mount in container.volumeMounts or []:
@@ -65,27 +59,27 @@ class PodImageVolumes:
             raise last_failure
         return mounted
 
-    async def _pull_all(self) -> dict[str, ImageSpec | StartFailure]:
-        results: dict[str, ImageSpec | StartFailure] = {}
-        for volume in spec(self._pod).volumes or []:
-            if volume.image is None:
-                continue
-            reference = volume.image.reference or ""
-            try:
-                image = await self._images.ensure_image_exists(
-                    self._pod,
-                    reference,
-                    pull_policy=volume.image.pullPolicy or "IfNotPresent",
-                    about=pod_reference(self._pod),
-                    sandbox_config=self._sandbox_config,
-                )
-            except StartFailure as failure:
-                results[volume.name] = failure
-            else:
-                results[volume.name] = ImageSpec(
-                    image=image, user_specified_image=reference, annotations=annotations(self._pod)
-                )
-        return results
+
+async def bring_image_volumes(images: ImageManager, pod: Pod, *, sandbox_config: SandboxConfig) -> PodImageVolumes:
+    """Have the images of a pod's volumes on the node, in the spec's order."""
+    results: dict[str, ImageSpec | StartFailure] = {}
+    for volume in spec(pod).volumes or []:
+        if volume.image is None:
+            continue
+        reference = volume.image.reference or ""
+        try:
+            image = await images.ensure_image_exists(
+                pod,
+                reference,
+                pull_policy=volume.image.pullPolicy or "IfNotPresent",
+                about=pod_reference(pod),
+                sandbox_config=sandbox_config,
+            )
+        except StartFailure as failure:
+            results[volume.name] = failure
+        else:
+            results[volume.name] = ImageSpec(image=image, user_specified_image=reference, annotations=annotations(pod))
+    return PodImageVolumes(results)
 
 
 class ImageVolumeMetrics:

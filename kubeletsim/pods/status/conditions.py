@@ -55,7 +55,7 @@ def pod_conditions(
     sandbox_needed, _, _ = sandbox_changed(pod, observed)
     computed = [
         PodCondition(type=READY_TO_START, status="False" if sandbox_needed else "True"),
-        _initialized(pod, known, phase=phase),
+        _initialized(pod, known, before, phase=phase),
         _ready(pod, containers_ready, before),
         containers_ready,
         PodCondition(type=SCHEDULED, status="True"),
@@ -81,6 +81,14 @@ def readiness_conditions(pod: Pod, status: PodStatus, *, now: datetime) -> list[
     return [computed.get(condition.type, condition) for condition in status.conditions or []]
 
 
+def conditions_with_sandbox(pod: Pod, status: PodStatus, *, now: datetime) -> list[PodCondition]:
+    """Return the pod's conditions with the word that containers can be started; it comes last where it is new."""
+    before = {condition.type: condition for condition in status.conditions or []}
+    ready = PodCondition(type=READY_TO_START, status="True")
+    _date(ready, before, now=now, generation=metadata(pod).generation)
+    return list({**before, READY_TO_START: ready}.values())
+
+
 def _date(
     condition: PodCondition, before: Mapping[str, PodCondition], *, now: datetime, generation: int | None
 ) -> None:
@@ -91,7 +99,9 @@ def _date(
     condition.observedGeneration = generation
 
 
-def _initialized(pod: Pod, known: Mapping[str, ContainerStatus], *, phase: Phase) -> PodCondition:
+def _initialized(
+    pod: Pod, known: Mapping[str, ContainerStatus], before: Mapping[str, PodCondition], *, phase: Phase
+) -> PodCondition:
     containers = init_containers(pod)
     if containers and not known:
         return PodCondition(type=INITIALIZED, status="False", reason="UnknownContainerStatuses")
@@ -99,9 +109,11 @@ def _initialized(pod: Pod, known: Mapping[str, ContainerStatus], *, phase: Phase
     incomplete = [c.name for c in containers if c.name in known and not _passed(c, known[c.name])]
     if phase == "Succeeded" and not unknown:
         return PodCondition(type=INITIALIZED, status="True", reason="PodCompleted")
-    # Once a regular container has run, the init containers have done their work, whatever is left of them.
+    # Once a regular container has run, the init containers have done their work, whatever is left of them; and what has
+    # been initialised stays so, even if all containers restart.
     begun = any(_has_run(known.get(container.name)) for container in regular_containers(pod))
-    if begun or not (unknown or incomplete):
+    once = INITIALIZED in before and before[INITIALIZED].status == "True"
+    if begun or once or not (unknown or incomplete):
         return PodCondition(type=INITIALIZED, status="True")
     message = _joined(("containers with unknown status", unknown), ("containers with incomplete status", incomplete))
     return PodCondition(type=INITIALIZED, status="False", reason="ContainersNotInitialized", message=message)
@@ -149,8 +161,7 @@ def _passed(container: Container, status: ContainerStatus) -> bool:
 def _has_run(status: ContainerStatus | None) -> bool:
     if status is None or status.state is None:
         return False
-    ended_before = status.lastState is not None and status.lastState.terminated is not None
-    return status.state.running is not None or status.state.terminated is not None or ended_before
+    return status.state.running is not None or status.state.terminated is not None
 
 
 def _joined(*lists: tuple[str, Iterable[str]]) -> str:

@@ -38,9 +38,14 @@ from kubeletsim.pods.actions import should_start
 from kubeletsim.pods.status.restarting import REMOVED_MESSAGE, RESTARTING_REASON
 
 UNKNOWN_EXIT_CODE = 137
+UNKNOWN_REASON = "ContainerStatusUnknown"
 MAX_POD_MESSAGE_BYTES = 12 * 1024
 LOST_WHILE_RUNNING = "The container could not be located when the pod was deleted.  The container used to be Running"
 LOST = "The container could not be located when the pod was terminated"
+INFERRED = (
+    "Unable to get init container status from container runtime and pod has been initialized, "
+    "treat it as exited normally"
+)
 
 ContainerKind = Literal["init", "regular", "ephemeral"]
 
@@ -79,6 +84,8 @@ def container_statuses(
     """
     containers, old_statuses = _of_kind(pod, old, kind)
     before = {status.name: status for status in old_statuses or []}
+    regular = {container.name for container in regular_containers(pod)}
+    begun = any(one.name in regular and one.state is not RuntimeState.UNKNOWN for one in observed.containers)
     statuses = []
     for container in containers:
         seen = newest_first(status for status in observed.containers if status.name == container.name)
@@ -87,10 +94,11 @@ def container_statuses(
                 container, seen, before.get(container.name), runtime_name=runtime_name, restarting=restarting
             )
         else:
-            status = _unseen(pod, container, before.get(container.name), kind=kind, restarting=restarting)
+            status = _unseen(pod, container, before.get(container.name), restarting=restarting)
         if kind != "ephemeral":
             newest = seen[0] if seen else None
-            status = _after_failed_start(pod, container, status, newest, waiting.get(container.name), kind=kind)
+            failure = waiting.get(container.name)
+            status = _after_failed_start(pod, container, status, newest, failure, kind=kind, begun=begun)
             status = _with_probes(container, status, kind=kind, probes=probes)
         statuses.append(status)
     return sorted(statuses, key=lambda status: status.name) if kind == "regular" else statuses
@@ -207,22 +215,42 @@ def _state(status: RuntimeStatus, *, was_running: bool, runtime_name: str, resta
                 )
             )
         case RuntimeState.UNKNOWN if was_running:
-            reason = RESTARTING_REASON if restarting else "ContainerStatusUnknown"
-            return _lost(LOST, reason=reason, container_id=container_id)
+            return _lost(LOST, reason=RESTARTING_REASON if restarting else UNKNOWN_REASON)
         case _:  # created but not running, or nobody knows: waiting, without a better word for it
             return ContainerState(waiting=ContainerStateWaiting())
 
 
-def _unseen(
-    pod: Pod, container: AnyContainer, old: ContainerStatus | None, *, kind: ContainerKind, restarting: bool
-) -> ContainerStatus:
+def _unseen(pod: Pod, container: AnyContainer, old: ContainerStatus | None, *, restarting: bool) -> ContainerStatus:
     """Return the status of a container the runtime does not know: never started, cleaned up, or lost."""
+    ended = old is not None and old.state is not None and old.state.terminated is not None
     if restarting and old is not None and (old.state is None or old.state.waiting is None):
         return _removed_to_restart(container, old)
-    if kind == "init" and old is not None and old.state is not None and old.state.terminated is not None:
-        return msgspec.structs.replace(old)  # finished init containers may be removed at any time
-    reason = "PodInitializing" if init_containers(pod) else "ContainerCreating"
-    status = ContainerStatus(
+    if old is not None and ended:
+        return msgspec.structs.replace(old)  # what has ended may be removed at any time
+    status = _waiting(container, old, reason="PodInitializing" if init_containers(pod) else "ContainerCreating")
+    ran = old is not None and old.state is not None and old.state.running is not None
+    if not ran or (status.lastState is not None and status.lastState.terminated is not None):
+        return status
+    # Waiting alone would throw the pod back to Pending although it has been running.
+    status.lastState = _lost(LOST_WHILE_RUNNING, reason=UNKNOWN_REASON)
+    if metadata(pod).deletionTimestamp is None:
+        status.restartCount += 1
+    return status
+
+
+def _removed_to_restart(container: AnyContainer, old: ContainerStatus) -> ContainerStatus:
+    """Return the status of a container that was removed for its pod to begin anew; one that had ended keeps its id."""
+    ended = old.state is not None and old.state.terminated is not None
+    status = msgspec.structs.replace(old) if ended else _waiting(container, old, reason=RESTARTING_REASON)
+    status.restartCount = (old.restartCount or 0) + 1
+    status.state = ContainerState(waiting=ContainerStateWaiting(reason=RESTARTING_REASON, message=REMOVED_MESSAGE))
+    status.lastState = _lost(REMOVED_MESSAGE, reason=RESTARTING_REASON)
+    return status
+
+
+def _waiting(container: AnyContainer, old: ContainerStatus | None, *, reason: str) -> ContainerStatus:
+    """Return the status of a container of which there is nothing, with what was last said of its past."""
+    return ContainerStatus(
         name=container.name,
         image=container.image or "",
         imageID="",
@@ -232,35 +260,11 @@ def _unseen(
         lastState=(old.lastState if old is not None else None) or ContainerState(),
         volumeMounts=_volume_mounts(container),
     )
-    ran = old is not None and old.state is not None and old.state.running is not None
-    if not ran or (status.lastState is not None and status.lastState.terminated is not None):
-        return status
-    # Waiting alone would throw the pod back to Pending although it has been running.
-    status.lastState = _lost(LOST_WHILE_RUNNING, reason="ContainerStatusUnknown", container_id=None)
-    if metadata(pod).deletionTimestamp is None:
-        status.restartCount += 1
-    return status
 
 
-def _removed_to_restart(container: AnyContainer, old: ContainerStatus) -> ContainerStatus:
-    return ContainerStatus(
-        name=container.name,
-        image=container.image or "",
-        imageID="",
-        ready=False,
-        restartCount=(old.restartCount or 0) + 1,
-        state=ContainerState(waiting=ContainerStateWaiting(reason=RESTARTING_REASON, message=REMOVED_MESSAGE)),
-        lastState=_lost(REMOVED_MESSAGE, reason=RESTARTING_REASON, container_id=None),
-        volumeMounts=_volume_mounts(container),
-    )
-
-
-def _lost(message: str, *, reason: str, container_id: str | None) -> ContainerState:
-    return ContainerState(
-        terminated=ContainerStateTerminated(
-            exitCode=UNKNOWN_EXIT_CODE, reason=reason, message=message, containerID=container_id
-        )
-    )
+def _lost(message: str, *, reason: str) -> ContainerState:
+    end = ContainerStateTerminated(exitCode=UNKNOWN_EXIT_CODE, reason=reason, message=message)
+    return ContainerState(terminated=end)
 
 
 def _after_failed_start(
@@ -271,11 +275,19 @@ def _after_failed_start(
     failure: WaitingReason | None,
     *,
     kind: ContainerKind,
+    begun: bool,
 ) -> ContainerStatus:
-    """Show a container that is due for a start as waiting, once a start of it has failed; before, as what it was."""
-    ended_well = newest is not None and newest.state is RuntimeState.EXITED and newest.exit_code == 0
-    if kind == "init" and ended_well and not is_sidecar(container):
-        return status
+    """Show a container that is due for a start as waiting, once a start of it has failed; before, as what it was.
+
+    `begun` is whether the pod has a regular container: of an init container without a trace it tells that it is done.
+    """
+    if kind == "init" and not is_sidecar(container):
+        if newest is not None and newest.state is RuntimeState.EXITED and newest.exit_code == 0:
+            return status
+        if newest is None and begun and status.state is not None and status.state.waiting is not None:
+            done = ContainerStateTerminated(exitCode=0, reason="Completed", message=INFERRED)
+            status.state = ContainerState(terminated=done)
+            return status
     if failure is None or not should_start(pod, container, newest):
         return status
     if status.state is not None and status.state.terminated is not None:

@@ -51,7 +51,7 @@ def _phase_after_init(
     # Whether a container shows its end or waits again after it makes no difference to a restart, but only an end that
     # still shows counts as success.
     succeeded = all(_ended_well(by_name[container.name]) for container in regular)
-    done = all(not restarts_on_exit(pod, c, exit_code=end.exitCode) for c in regular if (end := ends[c.name]))
+    done = not any(_comes_back(pod, c, end) for c in regular if (end := ends[c.name]))
     if not done and not (terminal and not is_static(pod)):
         return "Running"
     return "Succeeded" if succeeded else "Failed"
@@ -59,7 +59,12 @@ def _phase_after_init(
 
 def _failed_for_good(pod: Pod, container: Container, by_name: Mapping[str, ContainerStatus]) -> bool:
     end = _last_end(by_name.get(container.name))
-    return end is not None and end.exitCode != 0 and not restarts_on_exit(pod, container, exit_code=end.exitCode)
+    return end is not None and end.exitCode != 0 and not _comes_back(pod, container, end)
+
+
+def _comes_back(pod: Pod, container: Container, end: ContainerStateTerminated) -> bool:
+    """Tell whether a container is started again after this end, or was only removed for the whole pod to restart."""
+    return end.reason == RESTARTING_REASON or restarts_on_exit(pod, container, exit_code=end.exitCode)
 
 
 def _is_ahead(status: ContainerStatus | None) -> bool:
@@ -94,6 +99,4 @@ def _last_end(status: ContainerStatus | None) -> ContainerStateTerminated | None
         return None
     if status.state.terminated is not None:
         return status.state.terminated
-    last = status.lastState.terminated if status.state.waiting is not None and status.lastState is not None else None
-    # What was removed for the whole pod to restart has not ended by itself: it is due for another first start.
-    return None if last is not None and last.reason == RESTARTING_REASON else last
+    return status.lastState.terminated if status.state.waiting is not None and status.lastState is not None else None

@@ -1,6 +1,7 @@
-"""A pod's status after news from a probe, without a look at the runtime: a sync that lasts must not hide them.
+"""A pod's status after news that come between two looks at the runtime: a sync that lasts must not hide them.
 
-Upstream: SetContainerReadiness and SetContainerStartup in pkg/kubelet/status/status_manager.go.
+Upstream: SetContainerReadiness and SetContainerStartup in pkg/kubelet/status/status_manager.go, OnPodSandboxReady in
+pkg/kubelet/kubelet.go.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import msgspec
 from lightkube.models.core_v1 import ContainerStatus, Pod, PodStatus
 
 from kubeletsim.model.runtime import ContainerID
-from kubeletsim.pods.status.conditions import readiness_conditions
+from kubeletsim.pods.status.conditions import conditions_with_sandbox, readiness_conditions
 
 
 def with_started(status: PodStatus, container_id: ContainerID, *, started: bool) -> PodStatus:
@@ -42,6 +43,12 @@ def with_ready(pod: Pod, status: PodStatus, container_id: ContainerID, *, ready:
     changed = _with_containers(status, change)
     time = datetime.fromtimestamp(int(now), UTC)
     return msgspec.structs.replace(changed, conditions=readiness_conditions(pod, changed, now=time))
+
+
+def with_sandbox(pod: Pod, status: PodStatus, *, now: float) -> PodStatus:
+    """Return the status with the word that the pod's new sandbox runs; `now` is in Unix seconds."""
+    time = datetime.fromtimestamp(int(now), UTC)
+    return msgspec.structs.replace(status, conditions=conditions_with_sandbox(pod, status, now=time))
 
 
 def _with_containers(status: PodStatus, change: Callable[[ContainerStatus], ContainerStatus]) -> PodStatus:

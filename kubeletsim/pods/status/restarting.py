@@ -9,9 +9,9 @@ Upstream: ShouldAllContainersRestart and AllContainersRestartCleanedUp in pkg/ku
 GenerateAllContainersRestartingCondition in pkg/kubelet/status/generate.go; gate RestartAllContainersOnContainerExits.
 """
 
-from lightkube.models.core_v1 import Pod, PodCondition, PodStatus
+from lightkube.models.core_v1 import ContainerStatus, Pod, PodCondition, PodStatus
 
-from kubeletsim.model.pod import init_containers, regular_containers
+from kubeletsim.model.pod import AnyContainer, init_containers, matching_restart_rule, regular_containers
 from kubeletsim.model.runtime import ObservedPod
 from kubeletsim.pods.actions import asked_to_restart_all, latest
 
@@ -41,9 +41,18 @@ def is_restarting_all(pod: Pod, observed: ObservedPod, old: PodStatus) -> bool:
         old: the status computed last, which says whether it has begun.
     """
     every = (*init_containers(pod), *regular_containers(pod))
+    shown = {one.name: one for one in (*(old.initContainerStatuses or ()), *(old.containerStatuses or ()))}
     return is_marked_to_restart_all(old) or any(
-        asked_to_restart_all(container, latest(observed, container.name)) for container in every
+        asked_to_restart_all(container, latest(observed, container.name))
+        or _showed_that_it_asked(container, shown.get(container.name))
+        for container in every
     )
+
+
+def _showed_that_it_asked(container: AnyContainer, status: ContainerStatus | None) -> bool:
+    """Tell whether a container was last shown with such an exit: it counts also when the runtime has lost it."""
+    end = status.state.terminated if status is not None and status.state is not None else None
+    return end is not None and matching_restart_rule(container, exit_code=end.exitCode) == "RestartAllContainers"
 
 
 def is_cleaned_up(pod: Pod, observed: ObservedPod) -> bool:

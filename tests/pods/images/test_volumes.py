@@ -44,13 +44,19 @@ async def test_an_image_volume_is_pulled_after_the_sandbox_and_before_the_contai
     assert (mount.container_path, mount.image_sub_path, mount.host_path) == ("/files", "docs", "")
 
 
-async def test_a_sync_that_starts_nothing_leaves_image_volumes_alone(node: Node) -> None:
-    wanted = pod(policy="Always")
+@pytest.mark.parametrize(
+    ("policy", "calls"),
+    [("IfNotPresent", ["Version", "ImageStatus"]), ("Always", ["Version", "PullImage", "ImageStatus"])],
+)
+async def test_a_sync_that_starts_nothing_looks_at_image_volumes_all_the_same(
+    node: Node, policy: str, calls: list[str]
+) -> None:
+    wanted = pod(policy=policy)
     await node.sync_once(wanted)
     assert node.runtime.count("PullImage") == 1
 
     await node.sync_once(wanted)
-    assert "PullImage" not in node.runtime.names()
+    assert node.runtime.names() == calls
 
 
 async def test_containers_that_start_together_share_the_pull(node: Node) -> None:

@@ -86,6 +86,13 @@ def test_a_pod_whose_regular_container_ran_is_initialised_whatever_is_left_of_th
     assert shown(compute(pod, status(pod, "app")))["Initialized"] == ("True", None, None)
 
 
+def test_a_pod_that_was_initialised_once_stays_so():
+    pod = make_pod(init=[container("i")])
+    before = compute(pod, status(pod, "i", EXITED))
+
+    assert shown(compute(pod, status(pod, "i"), previous=before))["Initialized"] == ("True", None, None)
+
+
 def test_a_completed_pod_is_initialised_and_no_longer_ready():
     pod = make_pod(restartPolicy="Never")
     made = shown(compute(pod, status(pod, "app", EXITED)))

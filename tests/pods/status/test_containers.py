@@ -130,6 +130,7 @@ def test_a_container_that_ran_and_vanished_is_lost_and_not_pending():
     lost = made.containerStatuses[0]
 
     assert (lost.lastState.terminated.reason, lost.lastState.terminated.exitCode) == ("ContainerStatusUnknown", 137)
+    assert lost.lastState.terminated.containerID is None
     assert lost.restartCount == 1
     assert made.phase == "Running"
 
@@ -178,6 +179,25 @@ def test_a_removed_init_container_is_shown_as_it_ended():
 
     assert after.initContainerStatuses == before.initContainerStatuses
     assert after.initContainerStatuses[0] is not before.initContainerStatuses[0]
+
+
+def test_a_removed_container_that_had_ended_is_shown_as_it_ended_until_its_next_start_fails():
+    pod = make_pod()
+    before = compute(pod, status(pod, "app", EXITED, exit_code=3))
+
+    assert only(pod, previous=before).state.terminated.exitCode == 3
+    failed = only(pod, previous=before, waiting={"app": PULL})
+    assert (failed.state.waiting.reason, failed.lastState.terminated.exitCode) == ("ErrImagePull", 3)
+
+
+def test_an_init_container_without_a_trace_is_taken_for_done_once_a_regular_one_exists():
+    pod = make_pod(init=[container("i"), sidecar("s")])
+    plain, side = compute(pod, status(pod, "app", EXITED)).initContainerStatuses
+
+    assert (plain.state.terminated.reason, plain.state.terminated.exitCode) == ("Completed", 0)
+    assert plain.state.terminated.message.startswith("Unable to get init container status")
+    assert plain.ready
+    assert side.state.waiting.reason == "PodInitializing"
 
 
 @pytest.mark.parametrize(

@@ -71,17 +71,25 @@ def test_the_condition_holds_while_containers_are_left_although_the_one_that_ask
     assert is_marked_to_restart_all(compute(observed(status(POD, "other")), previous=begun))
 
 
-def test_once_all_are_gone_they_wait_for_another_first_start_even_if_they_may_not_restart_by_themselves():
+def test_once_all_are_gone_they_wait_in_a_running_pod_even_if_they_may_not_restart_by_themselves():
     made = compute(observed(), previous=compute(ASKED))
 
     assert not is_marked_to_restart_all(made)
-    assert made.phase == "Pending"
+    assert made.phase == "Running"
     for one in (*made.initContainerStatuses, *made.containerStatuses):
         assert one.state.waiting.reason == "RestartingAllContainers"
         assert (one.lastState.terminated.reason, one.lastState.terminated.exitCode) == ("RestartingAllContainers", 137)
         assert one.restartCount == 1
     later = compute(observed(), previous=made)
-    assert (later.phase, [one.restartCount for one in later.containerStatuses]) == ("Pending", [1, 1])
+    assert (later.phase, [one.restartCount for one in later.containerStatuses]) == ("Running", [1, 1])
+    again = compute(observed(status(POD, "i", attempt=1)), previous=made)
+    assert again.phase == "Pending"
+
+
+def test_an_exit_that_was_shown_counts_even_when_the_runtime_has_lost_it():
+    shown = compute(ASKED, restarts_all=False)  # by a kubelet that did not heed the rule
+
+    assert is_marked_to_restart_all(compute(observed(status(POD, "other")), previous=shown))
 
 
 def test_a_container_started_afterwards_remembers_why_it_was_restarted():
