@@ -115,7 +115,7 @@ class HookRunner:
                 self._short_sleeps.inc()
                 raise
         else:  # tcpSocket is deprecated and has never been run
-            raise HookFailure("Cannot run handler: invalid handler")
+            raise HookFailure(f"Cannot run handler: invalid handler: {_go_text(hook)}")
 
     async def _exec(self, container_id: ContainerID, command: Sequence[str], *, where: str) -> None:
         what = f"Exec lifecycle hook ([{' '.join(command)}]) {where}"
@@ -166,6 +166,15 @@ class HookRunner:
 
     def _tell(self, pod: Pod, container: AnyContainer, reason: str, message: str) -> None:
         self._record(pod_event(pod, reason, message, container=container.name, warning=True))
+
+
+def _go_text(hook: LifecycleHandler) -> str:
+    """Return a handler of no use as Go prints it: with a port's type, number and text."""
+    tcp = "nil"
+    if (action := hook.tcpSocket) is not None:
+        port = f"{{0 {action.port} }}" if isinstance(action.port, int) else f"{{1 0 {action.port}}}"
+        tcp = f"&TCPSocketAction{{Port:{port},Host:{action.host or ''},}}"
+    return f"&LifecycleHandler{{Exec:nil,HTTPGet:nil,TCPSocket:{tcp},Sleep:nil,}}"
 
 
 class _NoAddress(KubeletSimError):

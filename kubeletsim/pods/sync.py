@@ -190,8 +190,8 @@ class PodSync:
             pod: the spec.
             observed: the runtime's state of the pod.
             update_type: why this sync runs.
-            going_down: whether the pod is to end by now. What has begun in the runtime goes on nevertheless, as it does
-                upstream; nothing new is begun.
+            going_down: whether the pod is to end by now. That ends the wait for its volumes, and the Node is not looked
+                at any more; what the runtime has to do is done nevertheless, as upstream.
 
         Raises:
             SyncError: some action failed; the text is upstream's.
@@ -209,12 +209,10 @@ class PodSync:
             if status.phase == "Running" and (last is None or last.phase == "Pending"):
                 self._observe_since_seen(self._start_duration, pod)
             self._check_network(pod)
-            if is_static(pod):  # whether it is due a mirror pod depends on the Node
+            if is_static(pod) and not going_down():  # whether it is due a mirror pod depends on the Node
                 await look_at_node(self._cri)
             self._make_files(pod)
             await self._volumes.wait_for_mounts(pod, pod_ips=observed.ips, going_down=going_down)
-            if going_down():
-                return SyncOutcome()
             self._look_for_pull_secrets(pod)
             self._probes.add_pod(pod)  # here, so that what probes cost belongs to this span
             result = await self._runtime.sync(

@@ -131,11 +131,11 @@ async def test_a_call_that_fails_fails_the_sync_in_upstreams_words(
     )
 
 
-async def test_a_pod_that_is_going_down_begins_nothing(node: Node) -> None:
+async def test_a_sync_of_a_pod_that_is_told_to_end_goes_on_but_no_longer_looks_at_the_node(node: Node) -> None:
     outcome = await node.sync_once(make_pod(), going_down=lambda: True)
 
-    assert node.runtime.names() == ["Version"]
-    assert not outcome.acted
+    assert node.runtime.names() == ["RunPodSandbox", "PodSandboxStatus", *START]
+    assert outcome.acted
 
 
 async def test_a_volume_that_is_not_mounted_keeps_the_pod_from_starting(node: Node) -> None:

@@ -7,7 +7,6 @@ the hands of the sources, the workers and the HTTP server at once.
 Upstream: pkg/kubelet/types/pod_update.go, pkg/kubelet/util/format/pod.go, pkg/kubelet/container/helpers.go.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from lightkube.models.core_v1 import Container, EphemeralContainer, Pod, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 
+from kubeletsim.base.go_json import go_json
 from kubeletsim.model.runtime import PodUID
 
 CONFIG_SOURCE_ANNOTATION = "kubernetes.io/config.source"
@@ -182,11 +182,7 @@ def container_hash(container: AnyContainer) -> str:
 
     Upstream (kubecontainer.HashContainer) runs FNV-1a over Go's %#v-like dump of a byte slice, hence the odd text.
     """
-    picked = json.dumps(
-        {"image": container.image or "", "name": container.name}, separators=(",", ":"), ensure_ascii=False
-    )
-    for char in "<>&\u2028\u2029":  # Go's encoder keeps JSON safe to embed in HTML and JavaScript
-        picked = picked.replace(char, f"\\u{ord(char):04x}")
+    picked = go_json({"image": container.image or "", "name": container.name})
     dumped = f"([]uint8)[{' '.join(str(byte) for byte in picked.encode())}]"
     return f"{_fnv1a_32(dumped.encode()):x}"
 

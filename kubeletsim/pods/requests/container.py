@@ -3,13 +3,13 @@
 Upstream: generateContainerConfig in pkg/kubelet/kuberuntime/kuberuntime_container.go, labels.go beside it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 from lightkube.models.core_v1 import ContainerPort, LifecycleHandler, Pod
 
+from kubeletsim.base.go_json import go_json
 from kubeletsim.model.labels import (
     CONTAINER_HASH_ANNOTATION,
     CONTAINER_NAME_LABEL,
@@ -115,12 +115,18 @@ def container_annotations(pod: Pod, container: AnyContainer, *, restart_count: i
     if container.lifecycle is not None and container.lifecycle.preStop is not None:
         texts[PRE_STOP_ANNOTATION] = _handler_json(container.lifecycle.preStop)
     if container.ports:
-        texts[PORTS_ANNOTATION] = json.dumps([_port_json(port) for port in container.ports], separators=(",", ":"))
+        texts[PORTS_ANNOTATION] = go_json([_port_json(port) for port in container.ports])
     return texts
 
 
 def _handler_json(handler: LifecycleHandler) -> str:
-    return msgspec.json.encode(handler).decode()
+    """Return a hook in the order of Go's encoder."""
+    fields: dict[str, object] = msgspec.to_builtins(handler)
+    if handler.httpGet is not None:
+        get: dict[str, object] = msgspec.to_builtins(handler.httpGet)
+        order = ("path", "port", "host", "scheme", "httpHeaders")
+        fields["httpGet"] = {name: get[name] for name in order if name in get}
+    return go_json(fields)
 
 
 def _port_json(port: ContainerPort) -> dict[str, object]:

@@ -82,6 +82,16 @@ def test_annotations_keep_what_a_stop_needs_to_know():
     }
 
 
+def test_a_hook_is_kept_as_go_writes_it():
+    get = {"port": 80, "host": "a", "path": "/?b=c&d", "httpHeaders": [{"name": "X", "value": "<y>"}]}
+    made = config(set_defaults(make_pod(container("app", lifecycle={"preStop": {"httpGet": get}}))))
+
+    assert made.annotations["io.kubernetes.container.preStopHandler"] == (
+        r'{"httpGet":{"path":"/?b=c\u0026d","port":80,"host":"a","scheme":"HTTP",'
+        r'"httpHeaders":[{"name":"X","value":"\u003cy\u003e"}]}}'
+    )
+
+
 def test_commands_expand_what_the_environment_has():
     app = container("app", command=["$(TOOL)", "$$(TOOL)"], args=["$(NONE)"], env=[{"name": "TOOL", "value": "sh"}])
     made = config(set_defaults(make_pod(app)))
