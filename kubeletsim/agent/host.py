@@ -24,6 +24,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 CPUS = Path("/sys/devices/system/cpu")
 SELINUX_MARK = Path("/sys/fs/selinux/enforce")
+APPARMOR = Path("/sys/kernel/security/apparmor")
+APPARMOR_SWITCH = Path("/sys/module/apparmor/parameters/enabled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Host:
     thermal_paths: tuple[str, ...] = ()
     """What tells a container of other tenants by each CPU's heat."""
     selinux: bool = False
+    apparmor: bool = False
 
 
 def read_host(root_dir: Path) -> Host:
@@ -57,6 +60,7 @@ def read_host(root_dir: Path) -> Host:
         has_swap_controller=_has_swap_controller(),
         thermal_paths=tuple(sorted(map(str, CPUS.glob("cpu[0-9]*/thermal_throttle")))),
         selinux=SELINUX_MARK.exists(),
+        apparmor=APPARMOR.exists() and _text_of(APPARMOR_SWITCH).startswith("Y"),
     )
 
 

@@ -278,6 +278,7 @@ def node_facts(
         cpu_cfs_quota_period_us=round(config.cpuCFSQuotaPeriod.seconds * 1_000_000),
         seccomp_default=config.seccompDefault or flags.seccomp_default,
         selinux_enabled=host.selinux,
+        apparmor_enabled=host.apparmor,
         recursive_read_only_mounts=handler.recursive_read_only_mounts,
         user_namespaces=handler.user_namespaces,
         supplemental_groups_policy=status.supplemental_groups_policy,

@@ -35,6 +35,7 @@ def node_shape(config: "KubeletConfiguration", flags: KubeletFlags, *, facts: No
         labels=labels,
         allocatable=allocatable(config, capacity(config, facts)),
         supplemental_groups_policy=facts.supplemental_groups_policy,
+        apparmor=facts.apparmor_enabled,
     )
 
 

@@ -18,7 +18,15 @@ from kubeletsim.base.timing import Clock
 from kubeletsim.model.events import EventRecorder
 from kubeletsim.model.pod import describe, pod_uid
 from kubeletsim.model.pressure import NodePressure
-from kubeletsim.pods.admission import Admission, NodeShape, Rejection, check_pressure, check_sysctls, decide
+from kubeletsim.pods.admission import (
+    Admission,
+    NodeShape,
+    Rejection,
+    check_apparmor,
+    check_pressure,
+    check_sysctls,
+    decide,
+)
 from kubeletsim.pods.disruption import disrupted
 from kubeletsim.pods.failures import PodNotKilledInTime
 from kubeletsim.pods.node_object import VersionService, look_at_node
@@ -126,7 +134,8 @@ class PodAdmitter:
         others = [other for other in self.active_pods() if pod_uid(other) != pod_uid(pod)]
         admission = decide(pod, others, node=self._node)
         if admission.rejection is None:
-            refused = next(filter(None, (refusal(pod) for refusal in self._refusals)), None)
+            refused = check_apparmor(pod, node=self._node)
+            refused = refused or next(filter(None, (refusal(pod) for refusal in self._refusals)), None)
             return admission if refused is None else Admission(refused)
         return admission
 

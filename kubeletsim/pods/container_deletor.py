@@ -38,7 +38,7 @@ def containers_to_delete(observed: ObservedPod, *, exited_id: str | None, keep: 
     dead = [
         status
         for status in observed.containers
-        if status.state is not ContainerState.RUNNING and name in (None, status.name)
+        if status.state is ContainerState.EXITED and name in (None, status.name)
     ]
     return [status.id for status in newest_first(dead)[keep:]]
 

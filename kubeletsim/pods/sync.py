@@ -295,7 +295,6 @@ class PodSync:
             waiting=self._reasons.of(pod_uid(pod)),
             terminal=terminal,
             now=self._clock.now(),
-            host_ips=self._node.host_ips,
             runtime_name=self._runtime_name,
             probes=self._probes.view(pod, observed),
             restarts_all=self._restarts_all,

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from lightkube.models.core_v1 import Pod
 
 from kubeletsim.model.pod import with_metadata
-from kubeletsim.pods.admission import Admission, CannotPreempt, NodeShape, Rejection, check_sysctls, choose_victims
+from kubeletsim.pods.admission import (
+    Admission,
+    CannotPreempt,
+    NodeShape,
+    Rejection,
+    check_apparmor,
+    check_sysctls,
+    choose_victims,
+)
 from kubeletsim.pods.admission import decide as decide_for
 from kubeletsim.pods.admission.fit import Shortage, request_of, shortages
 from tests.fakes.pods import container, make_pod
@@ -254,3 +262,27 @@ def test_a_runtime_that_adds_groups_gets_no_pod_that_wants_none_but_its_own() ->
     )
     assert decide(merge, node=node).rejection is None
     assert decide(strict).rejection is None
+
+
+@pytest.mark.parametrize(
+    ("pod", "container_", "refused"),
+    [
+        (None, None, False),
+        ("RuntimeDefault", None, True),
+        ("RuntimeDefault", "Unconfined", False),
+        (None, "Localhost", True),
+    ],
+)
+def test_profiles_that_the_machine_cannot_enforce_are_refused(
+    pod: str | None, container_: str | None, refused: bool
+) -> None:
+    def context(kind: str | None) -> dict[str, Any]:
+        return {"securityContext": {"appArmorProfile": {"type": kind, "localhostProfile": "x"}}} if kind else {}
+
+    made = make_pod(container("app", **context(container_)), **context(pod))
+
+    found = check_apparmor(made, node=replace(SMALL, apparmor=False))
+
+    expected = Rejection("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
+    assert found == (expected if refused else None)
+    assert check_apparmor(made, node=SMALL) is None

@@ -40,17 +40,23 @@ def test_all_but_the_newest_of_the_name_are_deleted(exited: str | None, keep: in
 
 
 @given(pods(), st.data(), st.integers(0, 2))
-def test_what_runs_is_never_deleted_and_what_stays_is_newer(pod: Pod, data: st.DataObject, keep: int) -> None:
+def test_only_what_has_ended_is_deleted_and_what_stays_is_newer(pod: Pod, data: st.DataObject, keep: int) -> None:
     seen = data.draw(observed_pods(pod))
     by_id = {one.id: one for one in seen.containers}
 
     for one in seen.containers:
         gone = [by_id[id_] for id_ in containers_to_delete(seen, exited_id=one.id, keep=keep)]
         stay = [other for other in seen.containers if other.name == one.name and other not in gone]
-        dead_ones = [other for other in stay if other.state is not ContainerState.RUNNING]
-        assert all(other.name == one.name and other.state is not ContainerState.RUNNING for other in gone)
+        dead_ones = [other for other in stay if other.state is EXITED]
+        assert all(other.name == one.name and other.state is EXITED for other in gone)
         assert len(dead_ones) == min(keep, len(gone) + len(dead_ones))
         assert all(kept.created_at >= other.created_at for kept in dead_ones for other in gone)
+
+
+def test_an_instance_that_is_about_to_start_does_not_cost_the_last_one_that_ended_its_place() -> None:
+    seen = observed(status(POD, "a", ContainerState.CREATED, attempt=2), status(POD, "a", EXITED, attempt=1))
+
+    assert containers_to_delete(seen, exited_id="a-1", keep=1) == []
 
 
 class Removals:

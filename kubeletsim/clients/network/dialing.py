@@ -10,20 +10,23 @@ from contextlib import suppress
 
 from kubeletsim.model.errors import KubeletSimError
 
+LOOPBACK = "127.0.0.1"
+"""Where Go connects to when no host is named."""
+
 
 class DialFailure(KubeletSimError):
     """No connection came about."""
 
 
 async def dial(host: str, port: int, *, timeout_seconds: float) -> None:
-    """Connect and hang up.
+    """Connect and hang up; an empty host is this machine.
 
     Raises:
         DialFailure: nobody took the connection in time; the text is Go's.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
-            _, writer = await asyncio.open_connection(host, port)
+            _, writer = await asyncio.open_connection(host or LOOPBACK, port)
     except (OSError, TimeoutError) as error:  # TimeoutError is an OSError too; both are named for the reader
         raise DialFailure(dial_text(host, port, error)) from error
     writer.close()

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from kubeletsim.base.duration import Duration
-from kubeletsim.clients.network.dialing import join_host_port
+from kubeletsim.clients.network.dialing import LOOPBACK, join_host_port
 from kubeletsim.model.errors import KubeletSimError
 
 METHOD = "/grpc.health.v1.Health/Check"
@@ -34,7 +34,7 @@ async def check_health(host: str, port: int, *, service: str, user_agent: str, t
     patience = Duration.of(seconds=timeout_seconds)
     options = [("grpc.primary_user_agent", user_agent), ("grpc.enable_http_proxy", 0)]
     deadline = time.monotonic() + timeout_seconds
-    async with grpc.aio.insecure_channel(target, options=options) as channel:
+    async with grpc.aio.insecure_channel(target if host else f"{LOOPBACK}:{port}", options=options) as channel:
         try:
             await asyncio.wait_for(channel.channel_ready(), timeout_seconds)
         except TimeoutError as error:

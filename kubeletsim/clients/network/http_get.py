@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from kubeletsim.clients.network.dialing import dial_text
+from kubeletsim.clients.network.dialing import LOOPBACK, dial_text
 from kubeletsim.model.errors import KubeletSimError
 
 MAX_BODY_BYTES = 10 * 1024
@@ -86,7 +86,11 @@ async def _once(
     session: aiohttp.ClientSession, url: str, headers: tuple[tuple[str, str], ...]
 ) -> tuple[HTTPAnswer, str | None]:
     """Send one request; return the answer and where it redirects to, if it does."""
-    async with session.get(url, headers=headers, skip_auto_headers=AUTOMATIC_HEADERS, allow_redirects=False) as got:
+    there = url
+    if urlsplit(url).hostname is None:  # this machine; the server is told of the port alone, as by Go
+        there = url.replace("://", f"://{LOOPBACK}", 1)
+        headers = (*headers, ("Host", urlsplit(url).netloc))
+    async with session.get(there, headers=headers, skip_auto_headers=AUTOMATIC_HEADERS, allow_redirects=False) as got:
         body = b""
         while len(body) < MAX_BODY_BYTES and (chunk := await got.content.read(MAX_BODY_BYTES - len(body))):
             body += chunk
@@ -102,7 +106,7 @@ def _failure(url: str, error: Exception) -> HTTPFailure:
             return HTTPFailure(f'Get "{url}": http: server gave HTTP response to HTTPS client', answered_in_clear=True)
         return HTTPFailure(f'Get "{url}": tls: {reason.lower().replace("_", " ") or error}')
     if isinstance(error, aiohttp.ClientConnectorError):
-        text = dial_text(error.host, error.port or 0, error.os_error)
+        text = dial_text(urlsplit(url).hostname or "", error.port or 0, error.os_error)
         return HTTPFailure(f'Get "{url}": {text}')
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return HTTPFailure(f'Get "{url}": EOF')

@@ -39,7 +39,7 @@ from kubeletsim.model.pod.identity import (
     uses_host_network,
     with_metadata,
 )
-from kubeletsim.model.pod.resources import QOSClass, container_amounts, pod_amounts, qos_class
+from kubeletsim.model.pod.resources import QOSClass, amounts, container_amounts, pod_amounts, qos_class
 from kubeletsim.model.pod.restarts import (
     RestartPolicy,
     RestartRuleAction,
@@ -65,6 +65,7 @@ __all__ = [
     "RestartPolicy",
     "RestartRuleAction",
     "all_containers",
+    "amounts",
     "annotations",
     "check_type",
     "container_amounts",

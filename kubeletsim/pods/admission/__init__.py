@@ -5,7 +5,7 @@ labels, `preemption` says who has to go for a critical pod, `pressure` who may c
 that is short of something, and `decide` puts the answers in upstream's order and words.
 """
 
-from kubeletsim.pods.admission.decide import Admission, Rejection, check_sysctls, decide
+from kubeletsim.pods.admission.decide import Admission, Rejection, check_apparmor, check_sysctls, decide
 from kubeletsim.pods.admission.fit import NodeShape
 from kubeletsim.pods.admission.preemption import CannotPreempt, choose_victims
 from kubeletsim.pods.admission.pressure import check_pressure
@@ -15,6 +15,7 @@ __all__ = [
     "CannotPreempt",
     "NodeShape",
     "Rejection",
+    "check_apparmor",
     "check_pressure",
     "check_sysctls",
     "choose_victims",

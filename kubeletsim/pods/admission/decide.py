@@ -1,7 +1,7 @@
 """The decision about one pod: taken, taken once others have gone, or rejected with upstream's reason and message.
 
-Upstream: pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go. Taints are not looked at: static pods
-are exempt from them, and no other pods come to a node that has no API server.
+Upstream: pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go, pkg/security/apparmor/validate.go. Taints
+are not looked at: static pods are exempt from them, and no other pods come to a node that has no API server.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from lightkube.models.core_v1 import Pod
 
-from kubeletsim.model.pod import init_containers, is_critical, is_sidecar, labels, regular_containers, spec
+from kubeletsim.model.pod import (
+    AnyContainer,
+    all_containers,
+    init_containers,
+    is_critical,
+    is_sidecar,
+    labels,
+    regular_containers,
+    spec,
+)
 from kubeletsim.pods.admission.affinity import matches_node
 from kubeletsim.pods.admission.fit import NodeShape, Shortage, shortages
 from kubeletsim.pods.admission.preemption import CannotPreempt, choose_victims
@@ -96,6 +105,20 @@ def check_sysctls(pod: Pod, *, allowed_unsafe: Iterable[str]) -> Rejection | Non
             continue
         return Rejection("SysctlForbidden", f'forbidden sysctl: "{name}" {why}')
     return None
+
+
+def check_apparmor(pod: Pod, *, node: NodeShape) -> Rejection | None:
+    """Return why a pod with an AppArmor profile is refused: the machine does not know AppArmor."""
+    if node.apparmor or not any(_confined(pod, container) for container in all_containers(pod)):
+        return None
+    return Rejection("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
+
+
+def _confined(pod: Pod, container: AnyContainer) -> bool:
+    contexts = (container.securityContext, spec(pod).securityContext)
+    profiles = [context.appArmorProfile for context in contexts if context is not None]
+    profile = next((one for one in profiles if one is not None), None)
+    return profile is not None and profile.type != "Unconfined"
 
 
 def _failed_predicates(pod: Pod, others: Sequence[Pod], node: NodeShape) -> list[Rejection]:

@@ -28,6 +28,8 @@ class NodeShape:
     """What pods may have, by resource: CPU in thousandths, `pods` as a count, the rest in whole units."""
     supplemental_groups_policy: bool = True
     """Whether the runtime can give a process no other groups than the pod names."""
+    apparmor: bool = True
+    """Whether the machine's kernel enforces AppArmor profiles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,10 @@ def sandbox_resources(pod: Pod, *, node: NodeFacts) -> LinuxResources:
     return _compute(requests, limits, node=node)
 
 
-def sandbox_overhead(pod: Pod, *, node: NodeFacts) -> LinuxResources | None:
-    """Return what the sandbox itself needs by its RuntimeClass; None without one."""
+def sandbox_overhead(pod: Pod, *, node: NodeFacts) -> LinuxResources:
+    """Return what the sandbox itself needs by its RuntimeClass; nothing without one, said in an empty message."""
     overhead = amounts(spec(pod).overhead)
-    return _compute(overhead, overhead, node=node) if overhead else None
+    return _compute(overhead, overhead, node=node) if overhead else LinuxResources()
 
 
 def container_resources(pod: Pod, container: AnyContainer, *, node: NodeFacts) -> LinuxResources:

@@ -52,6 +52,7 @@ class NodeFacts:
     cpu_cfs_quota_period_us: int = CPU_PERIOD_US
     seccomp_default: bool = False
     selinux_enabled: bool = False
+    apparmor_enabled: bool = False
     recursive_read_only_mounts: bool = False
     """Whether the runtime's default handler has them, which settles `recursiveReadOnly: IfPossible`."""
     user_namespaces: bool = False

@@ -4,18 +4,20 @@ Upstream: generateAPIPodStatus and convertStatusToAPIStatus in pkg/kubelet/kubel
 in pkg/kubelet/status/status_manager.go there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lightkube.models.core_v1 import ContainerStatus, HostIP, Pod, PodIP, PodStatus
+from lightkube.models.core_v1 import ContainerStatus, Pod, PodIP, PodStatus, ResourceRequirements
 
 from kubeletsim.model.pod import (
+    amounts,
     metadata,
+    pod_amounts,
     qos_class,
     regular_containers,
     spec,
-    uses_host_network,
 )
+from kubeletsim.model.quantity import Quantity
 from kubeletsim.model.runtime import ObservedPod, SandboxState
 from kubeletsim.pods.status.conditions import pod_conditions
 from kubeletsim.pods.status.containers import (
@@ -40,12 +42,14 @@ def compute_pod_status(
     waiting: Mapping[str, WaitingReason],
     terminal: bool,
     now: float,
-    host_ips: Sequence[str],
     runtime_name: str,
     probes: ProbeView | None = None,
     restarts_all: bool = True,
 ) -> PodStatus:
     """Return the pod's status.
+
+    The node's addresses are not in it, which a kubelet takes from the API server's Node; so a pod on the host's network
+    has none here.
 
     Args:
         pod: the pod, with defaults.
@@ -54,7 +58,6 @@ def compute_pod_status(
         waiting: by container, why its last start failed; an entry goes when a start succeeds.
         terminal: whether the pod's worker has decided that the pod ends.
         now: Unix seconds.
-        host_ips: the node's addresses, primary first.
         runtime_name: as the runtime's Version gives it; the scheme of container ids.
         probes: what probes say; None on a node that does not probe, where running containers are ready.
         restarts_all: whether rules that restart all of a pod's containers are heeded.
@@ -89,16 +92,25 @@ def compute_pod_status(
     status.initContainerStatuses = init or None
     status.containerStatuses = regular or None
     status.ephemeralContainerStatuses = ephemeral or None
-    _add_addresses(status, host_ips=host_ips, pod_ips=_pod_ips(pod, observed, old, host_ips=host_ips))
-    status.resources = spec(pod).resources
+    status.podIP, status.podIPs = next(iter(observed.ips), None), [PodIP(ip=ip) for ip in observed.ips] or None
+    status.resources = _resources(pod)
+    status.allocatedResources = status.resources.requests
     status.qosClass, status.observedGeneration = qos_class(pod), metadata(pod).generation
     return status
 
 
-def _add_addresses(status: PodStatus, *, host_ips: Sequence[str], pod_ips: Sequence[str]) -> None:
-    """Add addresses, the primary one also by itself."""
-    status.hostIP, status.hostIPs = next(iter(host_ips), None), [HostIP(ip=ip) for ip in host_ips] or None
-    status.podIP, status.podIPs = next(iter(pod_ips), None), [PodIP(ip=ip) for ip in pod_ips] or None
+def _resources(pod: Pod) -> ResourceRequirements:
+    """Return what the pod needs in all, as its status shows it (getEffectiveAllocatedResources upstream)."""
+    overhead = amounts(spec(pod).overhead)
+    requests = pod_amounts(pod, "requests", overhead=True)
+    limits = pod_amounts(pod, "limits")
+    limits = {name: limit + overhead.get(name, Quantity()) if limit else limit for name, limit in limits.items()}
+    own = spec(pod).resources
+    return ResourceRequirements(
+        claims=own.claims if own is not None else None,
+        requests={name: str(amount) for name, amount in requests.items()} or None,
+        limits={name: str(amount) for name, amount in limits.items()} or None,
+    )
 
 
 def failed_status(pod: Pod, *, reason: str, message: str, previous: PodStatus | None, now: float) -> PodStatus:
@@ -112,8 +124,6 @@ def failed_status(pod: Pod, *, reason: str, message: str, previous: PodStatus | 
         startTime=before.startTime or time,
         qosClass=qos_class(pod),
         observedGeneration=metadata(pod).generation,
-        hostIP=before.hostIP,
-        hostIPs=before.hostIPs,
         podIP=before.podIP,
         podIPs=before.podIPs,
         conditions=before.conditions,
@@ -152,10 +162,3 @@ def _is_initialized(pod: Pod, observed: ObservedPod) -> bool:
     return sandbox is not None and any(
         status.name in names and status.created_at >= sandbox.created_at for status in observed.containers
     )
-
-
-def _pod_ips(pod: Pod, observed: ObservedPod, old: PodStatus, *, host_ips: Sequence[str]) -> tuple[str, ...]:
-    """Return the pod's addresses; on the host's network those of the host, which stay as they were first given."""
-    if not uses_host_network(pod):
-        return observed.ips
-    return tuple(ip.ip for ip in old.podIPs or []) or tuple(host_ips)

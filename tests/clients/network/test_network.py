@@ -53,6 +53,26 @@ async def test_a_request_carries_what_it_is_given_and_no_more() -> None:
     assert seen[0].headers["Connection"] == "close"
 
 
+async def test_a_request_that_names_no_host_goes_to_this_machine() -> None:
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request)
+        return web.Response(text="fine")
+
+    async with serving(handler) as url:
+        port = int(url.rpartition(":")[2])
+        answer = await http_get(HTTPGet(url=f"http://:{port}/"), timeout_seconds=5)
+        await dial("", port, timeout_seconds=5)
+
+    assert (answer.body, seen[0].host) == ("fine", f":{port}")
+    with pytest.raises(HTTPFailure) as refused:
+        await http_get(HTTPGet(url=f"http://:{port}/"), timeout_seconds=5)
+    assert str(refused.value) == f'Get "http://:{port}/": dial tcp :{port}: connect: connection refused'
+    with pytest.raises(Unhealthy, match=f'service ":{port}"'):
+        await check_health("", port, service="", user_agent="test", timeout_seconds=1)
+
+
 async def test_no_more_of_a_body_is_read_than_is_of_use() -> None:
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(body=b"x" * 1_000_000)

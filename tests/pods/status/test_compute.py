@@ -3,18 +3,18 @@
 import json
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from lightkube.models.core_v1 import PodStatus
+from lightkube.models.core_v1 import PodStatus, ResourceRequirements
 
 from kubeletsim.model.pod import pod_json, set_defaults
 from kubeletsim.model.runtime import ContainerState
-from kubeletsim.pods.status import compute_pod_status, failed_status
+from kubeletsim.pods.status import compute_pod_status, failed_status, is_marked_to_restart_all
 from tests.fakes.pods import container, make_pod, observed, sandbox, status
 from tests.strategies import observed_pods, pods
 
 
-def compute(pod, seen, *, previous=None, now=1_700_000_000.9, host_ips=("192.0.2.1",)):
+def compute(pod, seen, *, previous=None, now=1_700_000_000.9):
     return compute_pod_status(
         pod,
         seen,
@@ -22,7 +22,6 @@ def compute(pod, seen, *, previous=None, now=1_700_000_000.9, host_ips=("192.0.2
         waiting={},
         terminal=False,
         now=now,
-        host_ips=host_ips,
         runtime_name="containerd",
     )
 
@@ -49,12 +48,11 @@ def test_a_running_pod_looks_as_pods_shows_it():
             {"type": "ContainersReady", **true},
             {"type": "PodScheduled", **true},
         ],
-        "hostIP": "192.0.2.1",
-        "hostIPs": [{"ip": "192.0.2.1"}],
         "podIP": "10.0.0.7",
         "podIPs": [{"ip": "10.0.0.7"}, {"ip": "2001:db8::7"}],
         "startTime": "2023-11-14T22:13:20Z",
         "qosClass": "BestEffort",
+        "resources": {},
         "containerStatuses": [
             {
                 "name": "app",
@@ -72,13 +70,27 @@ def test_a_running_pod_looks_as_pods_shows_it():
     }
 
 
-def test_a_pod_on_the_hosts_network_has_the_hosts_addresses_and_keeps_them():
-    pod = make_pod(hostNetwork=True)
-    first = compute(pod, observed())
-    moved = compute(pod, observed(), previous=first, host_ips=("192.0.2.99",))
+def test_a_pod_on_the_hosts_network_has_no_address_where_there_is_no_api_server_to_know_the_node():
+    made = compute(make_pod(hostNetwork=True), observed())
 
-    assert first.podIP == "192.0.2.1"
-    assert (moved.podIP, moved.hostIP) == ("192.0.2.1", "192.0.2.99")
+    assert (made.podIP, made.podIPs, made.hostIP, made.hostIPs) == (None, None, None, None)
+
+
+def test_a_status_shows_what_the_pod_needs_in_all():
+    made = compute(
+        make_pod(
+            container("a", resources={"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}),
+            container("b", resources={"requests": {"cpu": "300m", "memory": "32Mi"}}),
+        ),
+        observed(),
+    )
+
+    assert made.resources.requests == made.allocatedResources == {"cpu": "400m", "memory": "64Mi"}
+    assert made.resources.limits == {"memory": "64Mi"}
+    assert (compute(make_pod(), observed()).resources, compute(make_pod(), observed()).allocatedResources) == (
+        ResourceRequirements(),
+        None,
+    )
 
 
 def test_the_start_time_stays():
@@ -130,6 +142,7 @@ def test_a_status_computed_again_from_itself_does_not_change(data):
     seen = data.draw(observed_pods(pod))
     first = compute(pod, seen, now=100)
     second = compute(pod, seen, previous=first, now=200)
+    assume(not is_marked_to_restart_all(second))  # then each look counts a restart, until none of them is left
     third = compute(pod, seen, previous=second, now=300)
 
     assert third == second

@@ -20,7 +20,6 @@ def compute(pod, *statuses, previous=None, now=100.0, sandboxes=None):
         waiting={},
         terminal=False,
         now=now,
-        host_ips=[],
         runtime_name="containerd",
     )
 

@@ -27,7 +27,6 @@ def compute(pod, *statuses, previous=None, waiting=None, probes=None):
         waiting=waiting or {},
         terminal=False,
         now=100.0,
-        host_ips=["192.0.2.1"],
         runtime_name="containerd",
         probes=probes,
     )

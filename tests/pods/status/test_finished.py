@@ -19,7 +19,6 @@ def compute(pod, *statuses, **more):
         waiting={},
         terminal=True,
         now=100.0,
-        host_ips=["192.0.2.1"],
         runtime_name="containerd",
         **more,
     )
@@ -49,7 +48,6 @@ def test_a_container_that_waits_for_its_next_start_keeps_its_last_end():
         waiting=waiting,
         terminal=False,
         now=100.0,
-        host_ips=[],
         runtime_name="containerd",
     )
 

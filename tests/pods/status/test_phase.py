@@ -27,7 +27,6 @@ def phase(pod, *statuses, terminal=False, previous=None, waiting=(), sandboxes=N
         waiting=dict.fromkeys(waiting, BACKOFF),
         terminal=terminal,
         now=100.0,
-        host_ips=["192.0.2.1"],
         runtime_name="containerd",
     ).phase
 
@@ -132,7 +131,6 @@ def compute(pod, *statuses, previous=None):
         waiting={},
         terminal=False,
         now=100.0,
-        host_ips=[],
         runtime_name="containerd",
     )
 
@@ -181,7 +179,6 @@ def test_phases_follow_their_rules_whatever_the_runtime_reports(data):
         waiting={},
         terminal=terminal,
         now=100.0,
-        host_ips=["192.0.2.1"],
         runtime_name="containerd",
     )
     shown = {one.name: one for one in [*(made.containerStatuses or []), *(made.initContainerStatuses or [])]}

@@ -24,7 +24,6 @@ def running(pod: Pod = POD, *, probes: ProbeView | None = None) -> PodStatus:
         waiting={},
         terminal=False,
         now=NOW,
-        host_ips=["192.0.2.1"],
         runtime_name="fake",
         probes=probes,
     )

@@ -25,7 +25,6 @@ def compute(seen, *, previous=None, pod=POD, **more):
         waiting={},
         terminal=False,
         now=100.0,
-        host_ips=["192.0.2.1"],
         runtime_name="containerd",
         **more,
     )
