@@ -124,9 +124,9 @@ def _of_kind(
     return ephemeral_containers(pod), old.ephemeralContainerStatuses
 
 
-def api_time(nanos: int) -> datetime | None:
-    """Return a runtime's time as the API shows it, in whole seconds; None for what has not happened."""
-    return datetime.fromtimestamp(nanos // 1_000_000_000, UTC) if nanos else None
+def _api_time(nanos: int) -> datetime:
+    """Return a runtime's time as the API shows it, in whole seconds; what has not happened was when 1970 began."""
+    return datetime.fromtimestamp(nanos // 1_000_000_000, UTC)
 
 
 def restart_count(status: RuntimeStatus) -> int:
@@ -202,15 +202,15 @@ def _state(status: RuntimeStatus, *, was_running: bool, runtime_name: str, resta
     container_id = f"{runtime_name}://{status.id}"
     match status.state:
         case RuntimeState.RUNNING:
-            return ContainerState(running=ContainerStateRunning(startedAt=api_time(status.started_at)))
+            return ContainerState(running=ContainerStateRunning(startedAt=_api_time(status.started_at)))
         case RuntimeState.EXITED:
             return ContainerState(
                 terminated=ContainerStateTerminated(
                     exitCode=status.exit_code,
                     reason=status.reason or None,
                     message=status.message or None,
-                    startedAt=api_time(status.started_at),
-                    finishedAt=api_time(status.finished_at),
+                    startedAt=_api_time(status.started_at),
+                    finishedAt=_api_time(status.finished_at),
                     containerID=container_id,
                 )
             )

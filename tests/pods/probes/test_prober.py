@@ -1,6 +1,7 @@
 """Claims about one probe: what counts as good, what is told of it, and what says nothing at all."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -135,10 +136,15 @@ async def test_a_tcp_probe_goes_to_the_pod_unless_a_host_is_named() -> None:
 
 
 async def test_a_grpc_probe_of_nobody_fails() -> None:
-    found, events = await probe({"grpc": {"port": 1}})
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        found, events = await probe({"grpc": {"port": port}})
 
     assert found is F
-    assert events[0].message.startswith('Readiness probe failed: timeout: failed to connect service "127.0.0.1:1"')
+    assert events[0].message.startswith(
+        f'Readiness probe failed: timeout: failed to connect service "127.0.0.1:{port}"'
+    )
 
 
 async def test_a_port_that_is_not_there_says_nothing_of_the_container() -> None:

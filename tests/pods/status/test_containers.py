@@ -88,6 +88,13 @@ def test_an_exited_container_stays_terminated_until_a_start_of_it_fails():
     assert after.lastState.terminated.exitCode == 3
 
 
+def test_a_container_that_ended_without_a_start_shows_that_as_the_beginning_of_1970():
+    pod = make_pod(restartPolicy="Never")
+    end = only(pod, replace(status(pod, "app", EXITED, exit_code=128), finished_at=5 * SECOND)).state.terminated
+
+    assert (end.startedAt.timestamp(), end.finishedAt.timestamp()) == (0, 5)
+
+
 def test_a_container_that_never_started_waits_for_what_failed():
     assert only(make_pod(), waiting={"app": PULL}).state.waiting.reason == "ErrImagePull"
 
