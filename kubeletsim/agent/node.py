@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from kubeletsim.agent import startup
 from kubeletsim.agent.effective import Effective
@@ -87,10 +87,12 @@ class Node:
         self.registry = CollectorRegistry()
         self._losing_support = Gauge(
             "kubelet_cri_losing_support",
-            "The Kubernetes version on which the running CRI implementation will lose support if not upgraded.",
+            "the Kubernetes version that the currently running CRI implementation "
+            "will lose support on if not upgraded.",
             ["version"],
             registry=self.registry,
         )
+        ProcessCollector(registry=self.registry)
         self._shutdown = asyncio.Event()
         self._is_graceful = False
 

@@ -91,6 +91,7 @@ def _image_sweeper(base: Foundation) -> ImageSweeper:
         record=base.record,
         node=base.reference,
         forget_pulls=base.images.forget_pulls,
+        image_fs_info=base.runtime.uncounted.image_fs_info,
         registry=base.registry,
         clock=base.clock,
         rng=base.rng,

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from itertools import product
 from pathlib import Path
 
 from lightkube.models.core_v1 import Pod
@@ -118,6 +119,13 @@ class Housekeeper:
                 self._metrics.orphaned.inc()
 
 
+WORKING_LABELS = (
+    *product(("sync", "terminating", "terminated"), ("desired", "orphan"), ("", "true")),
+    *product(("sync", "terminating", "terminated"), ("runtime_only",), ("unknown",)),
+)
+"""The labels of kubelet_working_pods; those of which there is nothing are shown as well."""
+
+
 class _Metrics:
     """What housekeeping counts."""
 
@@ -125,10 +133,33 @@ class _Metrics:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"kubelet_{name}", text, labels, registry=registry)
 
-        self._desired = gauge("desired_pods", "The number of pods the kubelet is being instructed to run.", "static")
-        self._active = gauge("active_pods", "The number of pods the kubelet considers active.", "static")
+        self._desired = gauge(
+            "desired_pods",
+            (
+                "The number of pods the kubelet is being instructed to run. static is true if the pod is "
+                "not from the apiserver."
+            ),
+            "static",
+        )
+        self._active = gauge(
+            "active_pods",
+            (
+                "The number of pods the kubelet considers active and which are being considered when "
+                "admitting new pods. static is true if the pod is not from the apiserver."
+            ),
+            "static",
+        )
         self._working = gauge(
-            "working_pods", "Number of pods the kubelet is actually running.", "lifecycle", "config", "static"
+            "working_pods",
+            (
+                "Number of pods the kubelet is actually running, broken down by lifecycle phase, whether "
+                "the pod is desired, orphaned, or runtime only (also orphaned), and whether the pod is "
+                "static. An orphaned pod has been removed from local configuration or force deleted in "
+                "the API and consumes resources that are not otherwise visible."
+            ),
+            "lifecycle",
+            "config",
+            "static",
         )
         # Mirror pods are made at an API server, of which this node has none.
         gauge("mirror_pods", "The number of mirror pods the kubelet will try to create (one per admitted static pod)")
@@ -142,15 +173,25 @@ class _Metrics:
         )
         self.orphaned = Counter(
             "kubelet_orphaned_runtime_pods_total",
-            "Number of pods detected in the container runtime without being already known to the pod worker.",
+            (
+                "Number of pods that have been detected in the container runtime without being already "
+                "known to the pod worker. This typically indicates the kubelet was restarted while a pod "
+                "was force deleted in the API or in the local configuration, which is unusual."
+            ),
             registry=registry,
         )
         self.restarted = Counter(
             "kubelet_restarted_pods_total",
-            "Number of pods that have been restarted because they were deleted and recreated with the same UID.",
+            (
+                "Number of pods that have been restarted because they were deleted and recreated with the"
+                " same UID while the kubelet was watching them (common for static pods, extremely "
+                "uncommon for API pods)"
+            ),
             ["static"],
             registry=registry,
         )
+        for static in ("", "true"):
+            self.restarted.labels(static)
 
     def count(
         self, desired: Mapping[PodUID, Pod], working: Mapping[PodUID, Worker], *, rejected: Collection[PodUID]
@@ -166,7 +207,8 @@ class _Metrics:
             self._desired.labels(label).set(wanted[label])
             self._active.labels(label).set(active[label])
         self._ephemeral.set(sum(len(ephemeral_containers(pod)) for pod in desired.values()))
-        self._working.clear()
+        for labels in WORKING_LABELS:
+            self._working.labels(*labels).set(0)
         for worker in working.values():
             if worker.state is not WorkerState.FINISHED:
                 labels = (worker.state.value, _config_label(worker, desired), _worker_label(worker))

@@ -24,6 +24,7 @@ from kubeletsim.model.pod import (
     is_sidecar,
     pod_uid,
     regular_containers,
+    spec,
     uses_host_network,
 )
 from kubeletsim.model.requests import SandboxConfig
@@ -100,7 +101,8 @@ class RuntimeSync:
         node: the facts of this node that go into a sandbox's configuration.
         probes: results of the node's probes for a pod; None on a node that does not probe.
         record: takes SandboxChanged, FailedCreatePodSandBox, FailedPodSandBoxStatus and warnings about DNS.
-        registry: gets kubelet_started_pods_total and kubelet_started_pods_errors_total.
+        registry: gets kubelet_started_pods_total, kubelet_started_pods_errors_total and the same of those with users of
+            their own.
     """
 
     def __init__(
@@ -128,6 +130,17 @@ class RuntimeSync:
         self._failed = Counter(
             "kubelet_started_pods_errors_total",
             "Cumulative number of errors when starting pods",
+            registry=registry,
+        )
+        self._userns_started = Counter(
+            "kubelet_started_user_namespaced_pods_total",
+            "Cumulative number of pods with user namespaces started. This metric will only be collected on Linux.",
+            registry=registry,
+        )
+        self._userns_failed = Counter(
+            "kubelet_started_user_namespaced_pods_errors_total",
+            "Cumulative number of errors when starting pods with user namespaces. "
+            "This metric will only be collected on Linux.",
             registry=registry,
         )
 
@@ -162,6 +175,7 @@ class RuntimeSync:
         if actions.create_sandbox:
             made = await self._create_sandbox(pod, actions.attempt, result, going_down=going_down)
             if made is None:
+                self._note_user_namespace(pod, actions, result)
                 return result
             sandbox_id, pod_ips = made
             sandbox_ready(pod)
@@ -169,7 +183,14 @@ class RuntimeSync:
             await self._start_containers(
                 pod, actions, result, observed=observed, sandbox_id=sandbox_id, pod_ips=pod_ips
             )
+        self._note_user_namespace(pod, actions, result)
         return result
+
+    def _note_user_namespace(self, pod: Pod, actions: PodActions, result: SyncResult) -> None:
+        """Count a new sandbox with users of its own, and whether anything of its sync has failed."""
+        if actions.create_sandbox and spec(pod).hostUsers is False:
+            self._userns_started.inc()
+            self._userns_failed.inc(1 if result.failures else 0)
 
     async def _kill(self, pod: Pod, observed: ObservedPod, actions: PodActions, result: SyncResult) -> None:
         if actions.kill_pod:

@@ -206,7 +206,8 @@ class PodSync:
             self._statuses.set(pod, status)
             if status.phase in TERMINAL_PHASES:
                 return SyncOutcome(terminal=True)
-            if status.phase == "Running" and (last is None or last.phase == "Pending"):
+            # Once before it was ever seen to run, too, as upstream has it.
+            if last is None or (last.phase == "Pending" and status.phase == "Running"):
                 self._observe_since_seen(self._start_duration, pod)
             self._check_network(pod)
             if is_static(pod) and not going_down():  # whether it is due a mirror pod depends on the Node

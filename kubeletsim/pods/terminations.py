@@ -20,7 +20,7 @@ class Terminations:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counter = Counter(
             "kubelet_terminated_containers",
-            "Cumulative number of terminated containers by their type, exit code and reason",
+            "Cumulative number of container terminations.",
             ["container_type", "exit_code", "reason"],
             registry=registry,
         )

@@ -150,7 +150,7 @@ class KubeletServer:
         checks = [ping_check()]
 
         async def healthz(request: web.BaseRequest) -> web.Response:
-            return health_answer(checks, request)
+            return health_answer(checks, request, note=self._endpoints.health_metrics.note)
 
         listener = Listener(
             Pipeline(RouteTable(health_routes(healthz, checks))).handle,

@@ -13,9 +13,6 @@ from typing import Any, Protocol
 from aiohttp import web
 from lightkube.models.core_v1 import Pod
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from kubeletsim.base.timing import Clock
 from kubeletsim.model.errors import CRIError
@@ -29,7 +26,9 @@ from kubeletsim.server.answers import NOSNIFF, json_answer, text
 from kubeletsim.server.container_actions import ActingRuntime, ContainerActions
 from kubeletsim.server.container_logs import ContainerLogs
 from kubeletsim.server.container_logs.endpoint import LogRuntime
-from kubeletsim.server.healthz import HealthCheck, run_checks
+from kubeletsim.server.exposition import Exposition
+from kubeletsim.server.healthz import HealthCheck, NoteCheck, run_checks
+from kubeletsim.server.healthz_metrics import HealthMetrics
 from kubeletsim.server.routes import GET, GET_OR_POST, POST, Handler, Route, service
 from kubeletsim.server.running import Running
 from kubeletsim.server.settings import HandlerSettings
@@ -72,8 +71,9 @@ class Endpoints:
             pods=node.pods, runtime=node.runtime, checkpoints_dir=node.checkpoints_dir, clock=clock
         )
         self.checks = tuple(checks)
-        self._metrics = _WithoutCreated(node.registry)
-        self._probe_metrics = _WithoutCreated(node.probe_registry)
+        self._metrics = Exposition(node.registry)
+        self._probe_metrics = Exposition(node.probe_registry)
+        self.health_metrics = HealthMetrics()
 
     async def pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the pods as the kubelet knows them."""
@@ -89,11 +89,18 @@ class Endpoints:
 
     async def metrics(self, request: web.BaseRequest) -> web.Response:
         """Answer with the node's metrics."""
-        return _exposition(self._metrics, request)
+        return self._metrics.answer(request)
 
     async def probe_metrics(self, request: web.BaseRequest) -> web.Response:
         """Answer with the metrics of the node's probes."""
-        return _exposition(self._probe_metrics, request)
+        return self._probe_metrics.answer(request)
+
+    async def health_metrics_answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer with the metrics of health checks, or forget them."""
+        if request.method == "DELETE":
+            self.health_metrics.reset()
+            return text("metrics reset\n")
+        return self.health_metrics.exposition.answer(request)
 
     async def configz(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the effective configuration."""
@@ -101,12 +108,17 @@ class Endpoints:
 
     async def healthz(self, request: web.BaseRequest) -> web.Response:
         """Answer with the outcome of all health checks."""
-        return health_answer(self.checks, request)
+        return health_answer(self.checks, request, note=self.health_metrics.note)
 
 
-def health_answer(checks: Sequence[HealthCheck], request: web.BaseRequest) -> web.Response:
-    """Run the checks as a request wants it: `verbose`, and `exclude` once for each check to leave out."""
-    health = run_checks(checks, verbose="verbose" in request.query, exclude=request.query.getall("exclude", []))
+def health_answer(checks: Sequence[HealthCheck], request: web.BaseRequest, *, note: NoteCheck) -> web.Response:
+    """Run the checks as a request wants it: `verbose`, and `exclude` once for each check to leave out.
+
+    Each check's name goes to `note`, with whether it has passed.
+    """
+    health = run_checks(
+        checks, verbose="verbose" in request.query, exclude=request.query.getall("exclude", []), note=note
+    )
     return text(health.text, status=200 if health.passed else 500, headers=NOSNIFF)
 
 
@@ -182,6 +194,7 @@ def _always_on(endpoints: Endpoints) -> list[Route]:
         *service("/pods", methods=GET, handler=endpoints.pods),
         Route(prefix="/metrics", handler=endpoints.metrics),
         Route(prefix="/metrics/probes", handler=endpoints.probe_metrics),
+        Route(prefix="/metrics/slis", handler=endpoints.health_metrics_answer),
     ]
 
 
@@ -216,32 +229,7 @@ def running_pods(sandboxes: Sequence[Sandbox], containers: Sequence[Container]) 
     ]
 
 
-def _exposition(metrics: Collector, request: web.BaseRequest) -> web.Response:
-    """Make an answer of metrics, in the text format or as OpenMetrics, whichever is asked for."""
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    response = web.Response(body=encode(metrics), headers={"Content-Type": content_type})
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        response.enable_compression(web.ContentCoding.gzip)
-    return response
-
-
 def _list_item(pod: Pod) -> dict[str, Any]:
     """Return a pod as a list carries it: kind and version stand once, on the list."""
     item: dict[str, Any] = pod.to_dict()
     return {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}
-
-
-class _WithoutCreated(Collector):
-    """A registry without the `_created` series that prometheus-client adds and no kubelet has."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> list[Metric]:
-        """Return every metric family, shorn."""
-        shorn = []
-        for family in self._registry.collect():
-            copy = Metric(family.name, family.documentation, family.type, family.unit)
-            copy.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-            shorn.append(copy)
-        return shorn

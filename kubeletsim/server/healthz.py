@@ -33,6 +33,15 @@ class Health:
     text: str
 
 
+NoteCheck = Callable[[str, bool], None]
+"""Takes a check's name and whether it has passed."""
+
+
+def note_nowhere(name: str, passed: bool) -> None:
+    """Take no note."""
+    del name, passed
+
+
 def ping_check() -> HealthCheck:
     """Return the check that passes as long as anything answers at all."""
     return HealthCheck("ping", lambda: None)
@@ -67,8 +76,17 @@ def sync_loop_check(
     return HealthCheck("syncloop", check)
 
 
-def run_checks(checks: Iterable[HealthCheck], *, verbose: bool, exclude: Sequence[str]) -> Health:
-    """Run all checks but the excluded ones. Details are told on request, and always when one fails."""
+def run_checks(
+    checks: Iterable[HealthCheck], *, verbose: bool, exclude: Sequence[str], note: NoteCheck = note_nowhere
+) -> Health:
+    """Run all checks but the excluded ones. Details are told on request, and always when one fails.
+
+    Args:
+        checks: in order.
+        verbose: whether details are wanted.
+        exclude: names of checks to leave out.
+        note: takes each check's name and whether it has passed.
+    """
     unknown = dict.fromkeys(exclude)
     lines: list[str] = []
     failures: list[str] = []
@@ -79,7 +97,9 @@ def run_checks(checks: Iterable[HealthCheck], *, verbose: bool, exclude: Sequenc
         elif problem := check.run():
             lines.append(f"[-]{check.name} failed: reason withheld")
             failures.append(f"[-]{check.name} failed: {problem}")
+            note(check.name, False)
         else:
+            note(check.name, True)
             lines.append(f"[+]{check.name} ok")
     if unknown:
         quoted = ", ".join(f'"{name}"' for name in unknown)

@@ -80,7 +80,7 @@ class Pipeline:
     async def _traced(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         if self._spans is None:
             return await _answer(request, route)
-        with self._spans.request(request, route=route.template(request.path) or route.prefix) as span:
+        with self._spans.request(request, route=route.name(request.path, method=request.method)) as span:
             response = await _answer(request, route)
             record_status(span, 200 if isinstance(response, Unseen | Hijacked) else response.status)
             return response
@@ -89,8 +89,9 @@ class Pipeline:
 async def _answer(request: web.BaseRequest, route: Route) -> web.StreamResponse:
     if route.template(request.path) is None:
         return text("404: Page Not Found", status=404)
-    if route.methods is not None and request.method not in route.methods:
-        return text("405: Method Not Allowed", status=405, headers={"Allow": ", ".join(sorted(route.methods))})
+    if not route.allows(request.method):
+        allowed = ", ".join(sorted(route.methods or ()))
+        return text("405: Method Not Allowed", status=405, headers={"Allow": allowed})
     try:
         return await route.handler(request)
     except Exception:

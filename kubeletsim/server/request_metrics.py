@@ -26,17 +26,20 @@ class RequestMetrics:
     def __init__(self, registry: CollectorRegistry, *, clock: Clock) -> None:
         self._clock = clock
         self._total = Counter(
-            "kubelet_http_requests", "Number of HTTP requests since the server started", LABELS, registry=registry
+            "kubelet_http_requests",
+            "Number of the http requests received since the server started",
+            LABELS,
+            registry=registry,
         )
         self._durations = Histogram(
             "kubelet_http_requests_duration_seconds",
-            "Seconds it took to serve HTTP requests",
+            "Duration in seconds to serve http requests",
             LABELS,
             buckets=BUCKETS,
             registry=registry,
         )
         self._inflight = Gauge(
-            "kubelet_http_inflight_requests", "Number of HTTP requests being served now", LABELS, registry=registry
+            "kubelet_http_inflight_requests", "Number of the inflight http requests", LABELS, registry=registry
         )
 
     @contextmanager

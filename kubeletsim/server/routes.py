@@ -20,6 +20,8 @@ Handler = Callable[["web.BaseRequest"], Awaitable["web.StreamResponse"]]
 
 GET = frozenset({"GET"})
 POST = frozenset({"POST"})
+COUNTED_AS_OTHER = frozenset({"metrics/slis"})
+"""What exists and has no label of its own in metrics, as upstream."""
 GET_OR_POST = GET | POST
 
 
@@ -40,6 +42,14 @@ class Route:
         if self.templates is None:
             return self.prefix
         return next((template for template in self.templates if fits(path, template)), None)
+
+    def allows(self, method: str) -> bool:
+        """Tell whether a method is answered."""
+        return self.methods is None or method in self.methods
+
+    def name(self, path: str, *, method: str) -> str:
+        """Return what a request is called in spans: by its template where it is answered, else by the prefix."""
+        return (self.template(path) if self.allows(method) else None) or self.prefix
 
 
 def fits(path: str, template: str) -> bool:
@@ -85,7 +95,7 @@ class RouteTable:
             (self._below if route.prefix.endswith("/") else self._exact)[route.prefix] = route
         # As the multiplexer: the longest prefix wins.
         self._prefixes = sorted(self._below, key=len, reverse=True)
-        self._buckets = frozenset(metric_bucket(prefix) for prefix in (*self._exact, *self._below))
+        self._buckets = frozenset(metric_bucket(prefix) for prefix in (*self._exact, *self._below)) - COUNTED_AS_OTHER
 
     def match(self, path: str) -> Route | Redirect | None:
         """Return the route whose prefix fits the path; None where nothing does."""

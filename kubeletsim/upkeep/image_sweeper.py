@@ -13,7 +13,7 @@ import logging
 import random
 import shutil
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Literal, Protocol
 
 from opentelemetry.context import Context
@@ -59,6 +59,10 @@ ForgetPulls = Callable[[Collection[str], float], None]
 """Forgets pulls of images but those still there and those noted at or after a moment in Unix seconds."""
 
 
+ReadImageFs = Callable[[], Awaitable[ImageFsInfo]]
+"""Asks the runtime where images are kept."""
+
+
 class ImageRuntime(Protocol):
     """What this module needs of the runtime."""
 
@@ -97,6 +101,8 @@ class ImageSweeper:
         node: what those events are about.
         forget_pulls: called once images have been removed.
         registry: gets kubelet_image_garbage_collected_total.
+        image_fs_info: asks where images are; the runtime's own way of saying so unless given. Upstream asks past the
+            counts of operations.
     """
 
     def __init__(
@@ -112,8 +118,10 @@ class ImageSweeper:
         registry: CollectorRegistry,
         clock: Clock,
         rng: random.Random,
+        image_fs_info: ReadImageFs | None = None,
     ) -> None:
         self._cri = cri
+        self._image_fs_info = image_fs_info if image_fs_info is not None else cri.image_fs_info
         self._policy = policy
         self._disk_usage = disk_usage
         self._tracer = tracer
@@ -129,7 +137,7 @@ class ImageSweeper:
         self._failed_before = False
         self._collected = Counter(
             "kubelet_image_garbage_collected",
-            "Images that garbage collection removed, by reason: space or age",
+            "Total number of images garbage collected by the kubelet, whether through disk usage or image age.",
             ["reason"],
             registry=registry,
         )
@@ -254,7 +262,7 @@ class ImageSweeper:
 
     async def _read_disk(self) -> DiskUsage:
         """Measure the disk that holds the images: where it is comes from the runtime, its size from the system."""
-        info = await self._cri.image_fs_info()
+        info = await self._image_fs_info()
         if not info.image_filesystems:
             raise ImageGCError("failed to get image stats: the runtime reports no image file system")
         mountpoint = info.image_filesystems[0].mountpoint

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from lightkube.models.core_v1 import Pod
 from prometheus_client import Counter
 
@@ -78,22 +77,27 @@ async def test_configz_wraps_the_configuration(host):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    ("accept", "content_type"),
-    [
-        ("", "text/plain; version=0.0.4; charset=utf-8"),
-        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", "application/openmetrics-text"),
-    ],
-    ids=["plain", "openmetrics"],
-)
-async def test_metrics_speak_what_is_asked_for_and_no_created_series(host, accept, content_type):
+async def test_metrics_are_in_prometheus_text_format_whatever_is_asked_for(host):
     Counter("kubelet_started_pods", "Pods", registry=host.registry).inc()
     async with host.serve() as client:
-        answer = await client.ask("/metrics", headers={"Accept": accept})
+        answer = await client.ask("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
 
-    assert answer.headers["Content-Type"].startswith(content_type)
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+    assert "# HELP kubelet_started_pods_total [ALPHA] Pods\n" in answer.text
     assert "kubelet_started_pods_total 1.0" in answer.text
-    assert "_created" not in answer.text
+
+
+async def test_health_checks_are_counted_until_the_counts_are_reset(host):
+    async with host.serve() as client:
+        await client.ask("/healthz?exclude=log")
+        counted = (await client.ask("/metrics/slis")).text
+        reset = await client.ask("/metrics/slis", method="DELETE")
+        after = (await client.ask("/metrics/slis")).text
+
+    assert "# HELP kubernetes_healthcheck [STABLE] This metric records the result of a single healthcheck." in counted
+    assert 'kubernetes_healthchecks_total{name="ping",status="success",type="healthz"} 1.0' in counted
+    assert 'name="log"' not in counted
+    assert (reset.status, reset.text, after) == (200, "metrics reset\n", "")
 
 
 async def test_the_metrics_of_probes_have_an_endpoint_of_their_own(host):

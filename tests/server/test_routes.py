@@ -86,6 +86,8 @@ def test_a_service_is_known_with_and_without_a_slash_and_names_the_template_that
         None,
         None,
     ]
+    assert [routes[1].name(path, method="GET") for path in ("/exec/1/2", "/exec/1")] == ["/exec/{a}/{b}", "/exec/"]
+    assert routes[1].name("/exec/1/2", method="PUT") == "/exec/"
     assert [route.prefix for route in service("/runningpods/", methods=GET, handler=nothing)] == ["/runningpods/"]
     assert service("/pods", methods=GET, handler=nothing)[0].template("/pods") == "/pods/"
 

@@ -127,7 +127,7 @@ async def test_the_refused_and_the_unknown_leave_no_span(host):
     ("method", "path", "status", "code", "name"),
     [
         ("GET", "/pods/web", 404, "UNSET", "/pods/"),
-        ("POST", "/pods", 405, "UNSET", "/pods/"),
+        ("POST", "/pods", 405, "UNSET", "/pods"),
         ("GET", "/exec/x", 405, "UNSET", "/exec/"),
         ("GET", "/healthz/syncloop", 500, "ERROR", "/healthz/syncloop"),
     ],

@@ -69,17 +69,20 @@ class Operations:
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["operation_type"]
         self._total = Counter(
-            "kubelet_runtime_operations", "Calls to the container runtime, by operation.", labels, registry=registry
+            "kubelet_runtime_operations",
+            "Cumulative number of runtime operations by operation type.",
+            labels,
+            registry=registry,
         )
         self._errors = Counter(
             "kubelet_runtime_operations_errors",
-            "Calls to the container runtime that failed, by operation.",
+            "Cumulative number of runtime operation errors by operation type.",
             labels,
             registry=registry,
         )
         self._duration = Histogram(
             "kubelet_runtime_operations_duration_seconds",
-            "How long calls to the container runtime took, by operation.",
+            "Duration in seconds of runtime operations. Broken down by operation type.",
             labels,
             buckets=DURATION_BUCKETS_SECONDS,
             registry=registry,
@@ -87,14 +90,14 @@ class Operations:
 
         self._sandbox_duration = Histogram(
             "kubelet_run_podsandbox_duration_seconds",
-            "How long running pod sandboxes took, by runtime handler.",
+            "Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.",
             ["runtime_handler"],
             buckets=DEFAULT_BUCKETS_SECONDS,
             registry=registry,
         )
         self._sandbox_errors = Counter(
             "kubelet_run_podsandbox_errors",
-            "Pod sandboxes that could not be run, by runtime handler.",
+            "Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.",
             ["runtime_handler"],
             registry=registry,
         )

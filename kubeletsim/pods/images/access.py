@@ -27,6 +27,11 @@ MUST_AUTHENTICATE, CHECK_FAILED = "mustAuthenticate", "error"
 """What a check comes to; the metric's label."""
 
 
+MUST_PULL_HELP = (
+    "Counter for how many times kubelet checked whether credentials need to be re-verified to access an image"
+)
+
+
 class ImageAccess:
     """Keeps the records and answers by them.
 
@@ -46,13 +51,13 @@ class ImageAccess:
         self._pulling: Tally[str] = Tally()
         self._checks = Counter(
             "kubelet_imagemanager_image_mustpull_checks",
-            "How often it was checked whether a pod may use an image that is there, by result.",
+            MUST_PULL_HELP,
             ["result"],
             registry=registry,
         )
-        for name, count in (("pullintents", files.count_intents), ("pulledrecords", files.count_pulled)):
-            text = f"Number of {name} stored on disk."
-            Gauge(f"kubelet_imagemanager_ondisk_{name}", text, registry=registry).set_function(count)
+        for name, count in (("ImagePullIntents", files.count_intents), ("ImagePulledRecords", files.count_pulled)):
+            metric = f"kubelet_imagemanager_ondisk_{name.removeprefix('Image').lower()}"
+            Gauge(metric, f"Number of {name} stored on disk.", registry=registry).set_function(count)
 
     def unfinished(self) -> list[str]:
         """Return the images whose pulls an earlier run of the kubelet has begun and not ended."""

@@ -145,5 +145,4 @@ class ProbeManager:
         """Return when the node began to probe: Unix seconds, monotonic seconds."""
         if self._started is None:
             self._started = self._clock.now(), self._clock.monotonic()
-            self._metrics.started(at=self._started[0])
         return self._started

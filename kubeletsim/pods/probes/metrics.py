@@ -3,7 +3,7 @@
 Upstream: pkg/kubelet/prober/prober_manager.go, kubelet-http-api.md §9.4.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from kubeletsim.model.pod import pod_name, pod_namespace, pod_uid
 from kubeletsim.pods.probes.rules import ProbeResult, Target
@@ -37,15 +37,6 @@ class ProbeMetrics:
             buckets=DEFAULT_BUCKETS,
             registry=registry,
         )
-        self._process_start = Gauge(
-            "process_start_time_seconds",
-            "Start time of the process since unix epoch in seconds.",
-            registry=registry,
-        )
-
-    def started(self, *, at: float) -> None:
-        """Note when the node's process began to probe, in Unix seconds."""
-        self._process_start.set(at)
 
     def count(self, target: Target, result: ProbeResult, *, seconds: float) -> None:
         """Count one probe; the duration of a failed one says nothing and is left out."""

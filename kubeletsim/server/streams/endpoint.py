@@ -66,7 +66,7 @@ class Streams:
         self._runtime = runtime
         self._websockets = Counter(
             "kubelet_websocket_streaming_requests_total",
-            "Total number of WebSocket streaming requests received by the kubelet",
+            "Total number of WebSocket streaming requests (exec/attach/portforward) received by the kubelet.",
             ["subresource"],
             registry=registry,
         )
