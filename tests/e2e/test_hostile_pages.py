@@ -63,3 +63,5 @@ def test_no_page_breaks(lab: Lab) -> None:
         }.items():
             with opened(running, url + address) as page:
                 expect(page.locator(there)).to_be_visible()
+                lefts = page.locator("th").evaluate_all("all => all.map(cell => cell.getBoundingClientRect().left)")
+                assert lefts == sorted(lefts), f"{address}: the columns of a table lie beside one another"
