@@ -213,17 +213,18 @@ def pod_list(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def running_pods(sandboxes: Sequence[Sandbox], containers: Sequence[Container]) -> list[dict[str, Any]]:
     """Return what is running as pods: name, namespace and uid, and of each container name and image."""
     identities: dict[PodUID, tuple[str, str]] = {}
-    running: defaultdict[PodUID, list[dict[str, str]]] = defaultdict(list)
+    running: defaultdict[PodUID, list[dict[str, Any]]] = defaultdict(list)
     for container in containers:
         uid = PodUID(container.labels.get(POD_UID_LABEL, ""))
         identities[uid] = container.labels.get(POD_NAME_LABEL, ""), container.labels.get(POD_NAMESPACE_LABEL, "")
-        running[uid].append({"name": container.name, "image": container.image})
+        running[uid].append({"name": container.name, "image": container.image, "resources": {}})
     for sandbox in sandboxes:
         identities[sandbox.uid] = sandbox.name, sandbox.namespace
     return [
         {
             "metadata": {"name": name, "namespace": namespace, "uid": uid},
             "spec": {"containers": running.get(uid)},
+            "status": {},
         }
         for uid, (name, namespace) in identities.items()
     ]
@@ -232,4 +233,6 @@ def running_pods(sandboxes: Sequence[Sandbox], containers: Sequence[Container]) 
 def _list_item(pod: Pod) -> dict[str, Any]:
     """Return a pod as a list carries it: kind and version stand once, on the list."""
     item: dict[str, Any] = pod.to_dict()
+    for condition in item.get("status", {}).get("conditions", ()):
+        condition.setdefault("lastProbeTime", None)  # never known, and never left out
     return {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}

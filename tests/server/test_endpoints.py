@@ -40,6 +40,15 @@ async def test_pods_are_a_pod_list_with_and_without_a_slash(host):
     }
 
 
+async def test_a_condition_says_that_it_was_never_probed(host):
+    conditions = [{"type": "Ready", "status": "True"}]
+    host.pods = [Pod.from_dict({"metadata": {"name": "web"}, "status": {"conditions": conditions}})]
+    async with host.serve() as client:
+        answer = await client.ask("/pods")
+
+    assert json.loads(answer.text)["items"][0]["status"]["conditions"][0]["lastProbeTime"] is None
+
+
 async def test_no_pods_are_null_as_a_kubelet_says_it(host):
     async with host.serve() as client:
         answer = await client.ask("/pods")
@@ -55,7 +64,8 @@ async def test_running_pods_come_from_the_runtime_with_name_and_image_of_each_co
     assert json.loads(answer.text)["items"] == [
         {
             "metadata": {"name": "web", "namespace": "default", "uid": "uid-web"},
-            "spec": {"containers": [{"name": "app", "image": "docker.io/library/nginx:1.27"}]},
+            "spec": {"containers": [{"name": "app", "image": "docker.io/library/nginx:1.27", "resources": {}}]},
+            "status": {},
         }
     ]
     assert host.cri.names()[-2:] == ["ListPodSandbox", "ListContainers"]

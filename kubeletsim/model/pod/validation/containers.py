@@ -65,7 +65,7 @@ def _container(pod: Pod, container: AnyContainer, path: str) -> Iterator[Fault]:
     yield from formats.one_of(f"{path}.terminationMessagePolicy", container.terminationMessagePolicy, policies)
     yield from _ports(pod, container.ports or [], f"{path}.ports")
     for index, variable in enumerate(container.env or []):
-        yield from _variable(pod, variable, f"{path}.env[{index}]")
+        yield from _variable(variable, f"{path}.env[{index}]")
     for index, source in enumerate(container.envFrom or []):
         given = [name for name in ("configMapRef", "secretRef") if getattr(source, name) is not None]
         yield from formats.exactly_one(f"{path}.envFrom[{index}]", given, ("configMapRef", "secretRef"))
@@ -124,15 +124,14 @@ def _host_ports(pod: Pod) -> Iterator[Fault]:
             taken.add(wanted)
 
 
-def _variable(pod: Pod, variable: EnvVar, path: str) -> Iterator[Fault]:
+def _variable(variable: EnvVar, path: str) -> Iterator[Fault]:
     yield from formats.required(f"{path}.name", variable.name)
     if variable.name:
         yield from formats.env_name(f"{path}.name", variable.name)
     if variable.valueFrom is not None:
         if variable.value:
             yield Fault(f"{path}.valueFrom", None, "must not be given beside value")
-        names = {container.name for container in (*init_containers(pod), *regular_containers(pod))}
-        yield from env_source(variable.valueFrom, f"{path}.valueFrom", containers=names)
+        yield from env_source(variable.valueFrom, f"{path}.valueFrom")
 
 
 def resources(wanted: ResourceRequirements | None, path: str) -> Iterator[Fault]:

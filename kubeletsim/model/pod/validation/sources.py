@@ -5,7 +5,7 @@ HasAPIObjectReference in pkg/api/v1/pod/util.go.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from lightkube.models.core_v1 import DownwardAPIVolumeFile, EnvVarSource, ObjectFieldSelector, Pod, Volume
 
@@ -39,8 +39,8 @@ def volumes(pod: Pod) -> Iterator[Fault]:
         yield from _volume(volume, f"spec.volumes[{index}]")
 
 
-def env_source(source: EnvVarSource, path: str, *, containers: Collection[str]) -> Iterator[Fault]:
-    """Yield the faults of an environment variable's source; `containers` are the names it may ask about."""
+def env_source(source: EnvVarSource, path: str) -> Iterator[Fault]:
+    """Yield the faults of an environment variable's source; that a container is not there turns out later."""
     given = [name for name in ENV_SOURCES if getattr(source, name) is not None]
     yield from formats.exactly_one(path, given, ENV_SOURCES)
     if source.fieldRef is not None:
@@ -48,9 +48,6 @@ def env_source(source: EnvVarSource, path: str, *, containers: Collection[str]) 
     if source.resourceFieldRef is not None:
         selector = source.resourceFieldRef
         yield from _resource_field(selector.resource, selector.divisor, f"{path}.resourceFieldRef")
-        if selector.containerName and selector.containerName not in containers:
-            where = f"{path}.resourceFieldRef.containerName"
-            yield Fault(where, selector.containerName, "must be the name of one of the pod's containers")
 
 
 def api_references(pod: Pod) -> Iterator[Fault]:

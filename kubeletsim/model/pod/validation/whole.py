@@ -4,9 +4,9 @@ Fields that only an API server or a scheduler acts on (affinity, topology spread
 Upstream: ValidatePodCreate in pkg/apis/core/validation/validation.go, called by pkg/kubelet/config/common.go.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from lightkube.models.core_v1 import Pod, PodSpec
+from lightkube.models.core_v1 import Pod, PodSpec, Sysctl
 
 from kubeletsim.model.errors import Fault, ManifestError
 from kubeletsim.model.pod.identity import annotations, ephemeral_containers, labels, metadata, pod_uid, spec
@@ -23,6 +23,7 @@ from kubeletsim.model.pod.validation.sources import api_references, volumes
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32
+IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 MAX_ANNOTATIONS_BYTES = 256 * 1024
 
 
@@ -84,8 +85,8 @@ def _spec(spec_: PodSpec) -> Iterator[Fault]:
         yield from formats.ip(f"spec.hostAliases[{index}].ip", alias.ip)
         for name in alias.hostnames or []:
             yield from formats.dns_subdomain(f"spec.hostAliases[{index}].hostnames", name)
-    if spec_.os is not None and spec_.os.name != "linux":
-        yield Fault("spec.os.name", spec_.os.name, "must be linux")
+    if spec_.os is not None:  # a node refuses pods of another system, but does not take them for mistakes
+        yield from formats.one_of("spec.os.name", spec_.os.name, ("linux", "windows"))
     for name, value in (spec_.overhead or {}).items():
         yield from formats.quantity(f"spec.overhead[{name}]", value)
 
@@ -132,10 +133,22 @@ def _security(spec_: PodSpec) -> Iterator[Fault]:
         number: int | None = getattr(context, field)
         if number is not None and not 0 <= number <= MAX_ID:
             yield Fault(f"spec.securityContext.{field}", number, f"must be between 0 and {MAX_ID}")
-    for index, sysctl in enumerate(context.sysctls or []):
-        yield from formats.sysctl(f"spec.securityContext.sysctls[{index}].name", sysctl.name)
+    yield from _sysctls(spec_, context.sysctls or [])
     for field in ("seccompProfile", "appArmorProfile"):
         profile = getattr(context, field)
         if profile is not None:
             path = f"spec.securityContext.{field}"
             yield from security_profile(profile.type, profile.localhostProfile, path)
+
+
+def _sysctls(spec_: PodSpec, sysctls: Sequence[Sysctl]) -> Iterator[Fault]:
+    """Refuse what is none or there twice, and what would be the host's: its name tells its namespace."""
+    yield from formats.unique("spec.securityContext.sysctls", "name", (sysctl.name for sysctl in sysctls))
+    for index, sysctl in enumerate(sysctls):
+        path = f"spec.securityContext.sysctls[{index}].name"
+        yield from formats.sysctl(path, sysctl.name)
+        name = sysctl.name.replace("/", ".")
+        if spec_.hostNetwork and name.startswith("net."):
+            yield Fault(path, sysctl.name, "must not be given with hostNetwork")
+        if spec_.hostIPC and name.startswith(IPC_SYSCTLS):
+            yield Fault(path, sysctl.name, "must not be given with hostIPC")
