@@ -11,7 +11,7 @@ nothing.
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 from kubeletsim.base.timing import Clock, every
 from kubeletsim.model.events import Event, EventRecorder, ObjectReference
 from kubeletsim.model.pod import describe, is_critical
-from kubeletsim.model.pressure import NodePressure
+from kubeletsim.model.pressure import NodePressure, event_reasons
 from kubeletsim.upkeep.eviction import (
     Assessment,
     EvictionThreshold,
@@ -135,6 +135,7 @@ class EvictionManager:
 
     async def run(self) -> None:
         """Look every ten seconds from the runtime's first good Status on; never returns."""
+        self._tell_conditions(before=None)
         await self._wait_ready()
         await every(PERIOD_SECONDS, self.synchronize, name="eviction manager", rng=self._rng)
 
@@ -146,6 +147,7 @@ class EvictionManager:
         self._pressure.conditions = self._last.conditions
         if self._last.conditions != last.conditions:
             log.info("Node is under pressure: %s", ", ".join(sorted(self._last.conditions)) or "none")
+            self._tell_conditions(before=last.conditions)
         if not self._last.due:
             return
         threshold = self._last.due[0]
@@ -162,6 +164,12 @@ class EvictionManager:
             log.info("Eviction manager: able to reduce %s pressure without evicting pods", threshold.resource)
             return
         await self._evict_one(threshold, observed[threshold.signal])
+
+    def _tell_conditions(self, *, before: Collection[str] | None) -> None:
+        """Record the node's conditions: at the start, and as they change."""
+        for reason in event_reasons(self._last.conditions, before=before):
+            message = f"Node {self._node.name} status is now: {reason}"
+            self._record(Event(regarding=self._node, reason=reason, message=message))
 
     def _read(self) -> dict[str, Observed]:
         return self._signals.read(image_mountpoint=self._image_mountpoint())

@@ -85,7 +85,9 @@ async def test_it_waits_for_the_runtime_and_then_looks_every_ten_seconds(node, r
     task.cancel()
 
     assert recorder.roots() == ["ImageFsInfo", "ListContainers", "ListPodSandbox"] * 2
-    assert bench.events == []
+    reasons = ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"]
+    assert [event.reason for event in bench.events] == reasons
+    assert bench.events[0].message == "Node vm status is now: NodeHasSufficientMemory"
 
 
 async def test_for_memory_one_pod_a_turn_is_evicted_at_once(node, clock):
@@ -99,7 +101,8 @@ async def test_for_memory_one_pod_a_turn_is_evicted_at_once(node, clock):
     assert bench.evicted == [("first", 1, text)]
     assert bench.reclaimed == 0
     assert bench.pressure.conditions == {"MemoryPressure"}
-    (event,) = bench.events
+    begun, event = bench.events
+    assert (begun.type, begun.reason) == ("Normal", "NodeHasInsufficientMemory")
     assert (event.type, event.reason, event.message) == (
         "Warning",
         "EvictionThresholdMet",
@@ -177,7 +180,7 @@ async def test_static_pods_stay_whatever_is_short(node, clock):
     await bench.manager(node, clock).synchronize()
 
     assert bench.evicted == []
-    assert [event.reason for event in bench.events] == ["EvictionThresholdMet"]
+    assert [event.reason for event in bench.events] == ["NodeHasInsufficientMemory", "EvictionThresholdMet"]
 
 
 async def test_pressure_ends_a_transition_period_after_its_cause(node, clock):
