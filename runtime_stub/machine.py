@@ -30,6 +30,7 @@ from runtime_stub.shell.context import Console, Input
 from runtime_stub.shell.entrypoint import (
     SUCCESS,
     NotExecutable,
+    check_program,
     container_program,
     converses,
     exec_program,
@@ -166,6 +167,16 @@ class Machine:
             server=self._server_of(container),
         )
 
+    def check_command(self, container: Container, argv: Sequence[str]) -> None:
+        """Refuse a command that the container has as something else than a program.
+
+        Raises:
+            NotExecutable: it may not be run.
+        """
+        sandbox = self.world.get_sandbox(container.sandbox_id)
+        if argv and argv[0].startswith("/") and "bin" not in argv[0] and sandbox is not None:
+            check_program(argv[0], self.surroundings.files_of(container, sandbox))
+
     def exec_steps_of(self, container: Container, command: list[str], *, stdin: Input | None = None) -> Steps:
         """Return a command inside a container as it goes along.
 
@@ -177,6 +188,7 @@ class Machine:
         Raises:
             NotExecutable: it cannot exist in the container's image.
         """
+        self.check_command(container, command)
         program = exec_program(command, image_path=_image_path(container), has_stdin=stdin is not None)
         if program != LIVE:
             return steps_of(program)

@@ -2,14 +2,27 @@
 
 A container's CPU usage is a steady share with a slow swing, so its integral, the core nanoseconds, always grows and
 needs no memory; memory swings around a level. Level and phase follow from the container's id, hence do not change when
-the stub restarts. A command that only sleeps uses next to nothing.
+the stub restarts. A command that only sleeps uses next to nothing, a shell or a tool little, a server more.
 """
 
 import math
 from dataclasses import dataclass
+from enum import Enum
 
 _PERIOD_SECONDS = 97.0
 _SWING = 0.6
+
+
+class Load(Enum):
+    """How much a command does: its least, and what there may be more, of millicores and of mebibytes."""
+
+    SLEEP = (0.05, 0.2, 0.4, 0.4)
+    TOOL = (1.0, 3.0, 0.5, 1.0)
+    SERVER = (2.0, 40.0, 12.0, 80.0)
+
+
+_LARGEST_SHARE = 0.9
+"""Of a memory limit that is used at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +41,22 @@ class Usage:
     sent_bytes: int
 
 
-def usage_of(id_: str, *, age_seconds: float, idle: bool) -> Usage:
+def usage_of(id_: str, *, age_seconds: float, load: Load, limit_bytes: int = 0) -> Usage:
     """Return the usage of a container.
 
     Args:
         id_: its id, whose digits choose its level.
         age_seconds: how long its process has been running.
-        idle: it only sleeps.
+        load: what its command does.
+        limit_bytes: of its memory; 0 for none.
     """
     dice = int(id_[:8], 16) / 0xFFFFFFFF
-    millicores = 0.05 + 0.2 * dice if idle else 2 + 40 * dice
-    memory = int((0.4 + 0.4 * dice if idle else 12 + 80 * dice) * 1024 * 1024)
+    idle = load is Load.SLEEP
+    least_millicores, more_millicores, least_mebibytes, more_mebibytes = load.value
+    millicores = least_millicores + more_millicores * dice
+    memory = int((least_mebibytes + more_mebibytes * dice) * 1024 * 1024)
+    if limit_bytes > 0:
+        memory = min(memory, int(limit_bytes * _LARGEST_SHARE / 1.35))  # the level's swing and the cache are on top
     phase = 2 * math.pi * dice
     angle = 2 * math.pi * age_seconds / _PERIOD_SECONDS + phase
     # The integral of level * (1 + swing * sin), which starts at zero and never falls because swing < 1.

@@ -207,6 +207,7 @@ class Containers:
     def _program(self, container: Container) -> Program:
         """Return what a container does. Its log is there even if that cannot be done: containerd makes it before."""
         try:
+            self._machine.check_command(container, self._machine.argv_of(container))
             program = self._machine.program_of(container)
         except NotExecutable as error:
             self._open_log(container, ())

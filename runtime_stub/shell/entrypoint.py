@@ -5,6 +5,7 @@ The rules, which the manual repeats (docs/runtime-stub.md):
 1. A command is known by its basename: `/bin/sleep` is `sleep`.
 2. In an image that is a busybox, a command outside busybox cannot exist: it fails to start as under runc. Any other
    image may contain anything.
+   A path that the container has as a directory, or without the permission to be run, fails to start as well.
 3. What is more than a fixed program (`script`, `applets`) is `LIVE`: the emulated shell carries it out.
 4. A command that exists and is not emulated is a server: it runs until a signal ends it, and ends with 128 + the
    signal. As an exec, where a server would keep a probe waiting, it succeeds at once and writes nothing.
@@ -13,10 +14,12 @@ The rules, which the manual repeats (docs/runtime-stub.md):
 
 from collections.abc import Sequence
 from functools import partial
+from posixpath import normpath
 
 from runtime_stub.behaviour.service import Service
 from runtime_stub.shell.applets import APPLETS, SHELLS
 from runtime_stub.shell.busybox import BUSYBOX, EMULATED
+from runtime_stub.shell.files import Files
 from runtime_stub.shell.program import FOREVER, LIVE, Exit, Hush, Listen, Output, Program, Step, Wait
 from runtime_stub.shell.script import COMMAND_NOT_FOUND, NeedsShell, compile_script
 
@@ -68,6 +71,20 @@ def exec_program(command: Sequence[str], *, image_path: str, has_stdin: bool = F
     return _program(list(command), image_path=image_path, has_stdin=has_stdin, server=SUCCESS)
 
 
+def check_program(command: str, files: Files) -> None:
+    """Refuse a path whose file may not be run. A path that is not there may still be, in an image nobody has described.
+
+    Raises:
+        NotExecutable: it is a directory, or has no permission for it.
+    """
+    try:
+        is_program = files.look(normpath(command)).is_program
+    except OSError:
+        return
+    if not is_program:
+        raise NotExecutable(f'exec: "{command}": permission denied')
+
+
 def server_program(services: Sequence[Service], *, banner: str = "") -> Program:
     """Return what a server does: it says who it is, answers, and in time fails at that, until a signal ends it."""
     steps: list[Step] = [Output("stderr", banner.encode())] if banner else []
@@ -89,6 +106,12 @@ def only_sleeps(argv: Sequence[str]) -> bool:
     if len(words) > 2 and words[0].rpartition("/")[2] in SHELLS and words[1] == "-c":
         words = words[2].split()
     return bool(words) and words[0].rpartition("/")[2] == "sleep"
+
+
+def is_tool(argv: Sequence[str]) -> bool:
+    """Tell whether a command is a shell or one of busybox's tools, which are small."""
+    name = argv[0].rpartition("/")[2] if argv else "sh"
+    return name in SHELLS or name in BUSYBOX
 
 
 def converses(argv: Sequence[str]) -> bool:

@@ -34,6 +34,11 @@ class Facts:
         """Whether it is a directory."""
         return stat.S_ISDIR(self.mode)
 
+    @property
+    def is_program(self) -> bool:
+        """Whether it is a file that may be run."""
+        return not self.is_directory and bool(self.mode & 0o111)
+
 
 class Volume(Protocol):
     """A tree of files; paths begin with a slash and are relative to its root. Every method may raise OSError."""
@@ -49,6 +54,9 @@ class Volume(Protocol):
 
     def write(self, path: str, data: bytes, *, append: bool) -> None:
         """Make or change a file."""
+
+    def change_mode(self, path: str, mode: int) -> None:
+        """Change a file's permissions, if those of this volume change at all."""
 
     def make_directory(self, path: str) -> None:
         """Make a directory in one that is there."""
@@ -79,13 +87,18 @@ class Memory:
     now: Callable[[], float]
     changed: dict[str, bytes | None] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    """Permissions that were changed."""
 
     def look(self, path: str) -> Facts:
         """Return what is there."""
         if path == "/" or self._get(f"{path}/") is not None:
-            return Facts(DIRECTORY_MODE, 4096, self.times.get(path, 0.0))
+            mode = stat.S_IFDIR | self.modes.get(path, DIRECTORY_MODE & 0o7777)
+            return Facts(mode, 4096, self.times.get(path, 0.0))
         data = self._file(path)
-        mode = PROGRAM_MODE if "bin" in dirname(path) else FILE_MODE
+        is_program = path not in self.changed and ("bin" in dirname(path) or data.startswith(b"#!"))
+        default = PROGRAM_MODE if is_program else FILE_MODE
+        mode = stat.S_IFREG | self.modes.get(path, default & 0o7777)
         return Facts(mode, len(data), self.times.get(path, 0.0))
 
     def names(self, path: str) -> list[str]:
@@ -117,6 +130,11 @@ class Memory:
         self.changed[path] = before + data
         self.times[path] = self.now()
 
+    def change_mode(self, path: str, mode: int) -> None:
+        """Change the permissions of what is there."""
+        self.look(path)
+        self.modes[path] = mode
+
     def make_directory(self, path: str) -> None:
         """Make a directory in one that is there."""
         if path == "/" or self._get(path) is not None or self._get(f"{path}/") is not None:
@@ -136,6 +154,7 @@ class Memory:
         else:
             self._file(path)
             self.changed[path] = None
+        self.modes.pop(path, None)
 
     def _get(self, key: str) -> bytes | None:
         return self.changed[key] if key in self.changed else self.given.get(key)
@@ -185,6 +204,11 @@ class Pseudo:
 
     make_directory = remove = lambda self, path: self.write(path, b"", append=False)
 
+    def change_mode(self, path: str, mode: int) -> None:
+        """Refuse."""
+        del mode
+        raise failure(errno.EROFS, path)
+
 
 @dataclass(slots=True)
 class Devices:
@@ -215,6 +239,11 @@ class Devices:
     def write(self, path: str, data: bytes, *, append: bool) -> None:
         """Let data disappear."""
         del data, append
+        self.look(path)
+
+    def change_mode(self, path: str, mode: int) -> None:
+        """Leave a device as it is."""
+        del mode
         self.look(path)
 
     def make_directory(self, path: str) -> None:
@@ -285,6 +314,11 @@ class Files:
         """Make or change a file."""
         mounted, inner = self._writable(path)
         mounted.volume.write(inner, data, append=append)
+
+    def change_mode(self, path: str, mode: int) -> None:
+        """Change the permissions of a file or directory; those of the host's stay."""
+        mounted, inner = self._writable(path)
+        mounted.volume.change_mode(inner, mode)
 
     def make_directory(self, path: str) -> None:
         """Make a directory."""

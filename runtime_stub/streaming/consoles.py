@@ -10,6 +10,7 @@ from functools import partial
 from runtime_stub.machine import Machine
 from runtime_stub.outputs import OutputListener
 from runtime_stub.pipe import until_either
+from runtime_stub.shell.entrypoint import converses
 from runtime_stub.state.records import Container
 from runtime_stub.streaming.keyboard import Keyboard
 from runtime_stub.streaming.outcome import Outcome, Success
@@ -60,6 +61,7 @@ class Consoles:
                 echo=partial(self._echo, container.id),
                 interrupt=partial(self._machine.interrupt, container),
                 has_terminal=container.config.tty,
+                edits=converses(self._machine.argv_of(container)),
             )
         return keyboard
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from runtime_stub.line_editor import LineEditor
 from runtime_stub.pipe import Pipe
 from runtime_stub.terminal import LineDiscipline
 
@@ -17,7 +18,12 @@ class Keyboard:
     interrupt: Callable[[], None]
     """Does what ^C does, if there is a terminal."""
     has_terminal: bool = False
-    _discipline: LineDiscipline = field(default_factory=LineDiscipline)
+    edits: bool = False
+    """Whether what reads is a shell, which edits its lines itself."""
+    _discipline: LineDiscipline | LineEditor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._discipline = LineEditor() if self.edits else LineDiscipline()
 
     async def type(self, keys: bytes) -> None:
         """Take what a client sends: keystrokes for a terminal, or just bytes.

@@ -19,7 +19,7 @@ from runtime_stub.network.stream import End
 from runtime_stub.pipe import until_either
 from runtime_stub.processes import SIGNAL_EXIT_BASE
 from runtime_stub.shell.context import Console
-from runtime_stub.shell.entrypoint import NotExecutable
+from runtime_stub.shell.entrypoint import NotExecutable, converses
 from runtime_stub.state.records import Container, ContainerState, SandboxState
 from runtime_stub.state.refusals import Reason, Refusal
 from runtime_stub.state.subjects import container_key
@@ -88,7 +88,8 @@ class Sessions:
             return Failed(f"error executing command in container: {self._text(refusal)}")
         stdio = Stdio(remote.write, has_terminal=streams.tty)
         alive = until_either(run_command(steps, stdio), machine.processes.exited(container.id), name="exec")
-        code = await until_either(alive, _type(remote, stdio), name="exec/stdin")
+        typing = _type(remote, stdio, edits=converses(argv))
+        code = await until_either(alive, typing, name="exec/stdin")
         code = SIGNAL_EXIT_BASE + signal.SIGKILL if code is None else code
         return ExitedNonZero(argv, code) if code else Success()
 
@@ -96,13 +97,14 @@ class Sessions:
         return word(refusal, self._wordings)[1]
 
 
-async def _type(remote: Remote, stdio: Stdio) -> None:
+async def _type(remote: Remote, stdio: Stdio, *, edits: bool) -> None:
     """Hand a client's input on until it is cancelled."""
     keyboard = Keyboard(
         stdio.stdin,
         echo=partial(remote.write, "stdout"),
         interrupt=stdio.interrupted.set,
         has_terminal=stdio.has_terminal,
+        edits=edits,
     )
     while keys := await remote.read_stdin():
         await keyboard.type(keys)

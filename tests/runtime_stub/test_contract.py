@@ -377,3 +377,17 @@ async def test_a_tcp_address_serves_as_well(settings: Settings, directory: Path)
     ):
         answer = await RuntimeServiceStub(channel).Version(pb.VersionRequest())  # type: ignore[no-untyped-call]
         assert answer.version == "0.1.0"
+
+
+@pytest.mark.parametrize("command", ["/etc/hosts", "/etc"])
+async def test_what_may_not_be_run_does_not_start(client: Client, command: str) -> None:
+    denied = f'unable to start container process: exec: "{command}": permission denied'
+    sandbox_id = await client.run_sandbox()
+    running = await client.run("sleep", "9", sandbox_id=sandbox_id, name="running")
+    container_id = await client.create(sandbox_id, client.container(command))
+
+    code, text = await failure(client.start(container_id))
+    assert (code, text.endswith(denied)) == (grpc.StatusCode.UNKNOWN, True)
+    assert (await client.status(container_id)).reason == "StartError"
+    code, text = await failure(client.runtime.ExecSync(pb.ExecSyncRequest(container_id=running, cmd=[command])))
+    assert (code, text.endswith(denied)) == (grpc.StatusCode.UNKNOWN, True)

@@ -60,7 +60,7 @@ def find_command(call: Call, *, shell: str) -> Steps:
     if base in _PART_OF_SHELL and "/" not in name:
         return COMMANDS[base](call)
     path = where(name, call.context, call.environment.get("PATH"), directory=call.directory)
-    if path and call.files.is_masked(path):
+    if path and (call.files.is_masked(path) or not call.files.look(path).is_program):
         return _complain(shell, name, "Permission denied", NOT_EXECUTABLE)
     if path and base not in COMMANDS and base not in SHELLS and (script := _contents(call, path)):
         return system.run_shell(call, script.decode(errors="surrogateescape"), [name, *call.arguments])

@@ -1,6 +1,7 @@
 """This module is the commands that look at files and change them."""
 
 import errno
+import re
 import stat as modes
 import time
 from collections.abc import Callable, Mapping
@@ -269,7 +270,44 @@ def find(call: Call) -> Steps:
 
 
 def chmod(call: Call) -> Steps:
-    """`chmod`, `chown`, `chgrp`: files keep their modes and owners, but must be there and writable."""
+    """`chmod`, with numbers or letters; the host's files keep their modes."""
+    wanted, *names = [word for word in call.arguments if word != "-R"] or [""]
+    paths = [call.path(name) for name in names]
+    while paths:
+        path = paths.pop()
+        facts = call.files.look(path)
+        call.files.change_mode(path, changed_mode(facts.mode, wanted))
+        if facts.is_directory and "-R" in call.arguments:
+            paths += [f"{path.rstrip('/')}/{one}" for one in call.files.names(path)]
+    yield from ()
+    return 0
+
+
+_MODE_CLAUSE = re.compile(r"([ugoa]*)([-+=])([rwxXst]*)")
+
+
+def changed_mode(mode: int, wanted: str) -> int:
+    """Return permissions after a change such as `755` or `u+x,go-w`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    is_directory, mode = modes.S_ISDIR(mode), mode & 0o7777
+    if wanted.isdigit() and not wanted.strip("01234567") and len(wanted) <= 4:
+        return int(wanted, 8)
+    for clause in wanted.split(","):
+        if (found := _MODE_CLAUSE.fullmatch(clause)) is None:
+            raise UsageError(f"invalid mode '{wanted}'")
+        who, sign, letters = found.groups()
+        classes = sum({"u": 0o100, "g": 0o010, "o": 0o001}[one] for one in set(who.replace("a", "ugo") or "ugo"))
+        runs = mode & 0o111 or is_directory
+        bits = sum({"r": 4, "w": 2, "x": 1, "X": 1 if runs else 0}.get(one, 0) * classes for one in set(letters))
+        mode = (mode | bits) if sign == "+" else (mode & ~bits) if sign == "-" else (mode & ~(7 * classes)) | bits
+    return mode
+
+
+def chown(call: Call) -> Steps:
+    """`chown`, `chgrp`: files keep their owners, but must be there and writable."""
     _, names = options(call.arguments, "R")
     for name in names[1:]:
         path = call.path(name)
@@ -333,9 +371,9 @@ COMMANDS: Mapping[str, Callable[[Call], Steps]] = {
     name: guarded(command)
     for name, command in {
         "basename": paths,
-        "chgrp": chmod,
+        "chgrp": chown,
         "chmod": chmod,
-        "chown": chmod,
+        "chown": chown,
         "cp": cp,
         "dd": dd,
         "dirname": paths,
