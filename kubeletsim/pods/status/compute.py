@@ -82,7 +82,9 @@ def compute_pod_status(
 
     init, regular, ephemeral = statuses_of("init"), statuses_of("regular"), statuses_of("ephemeral")
     shorten_messages([*init, *regular, *ephemeral])
-    phase = pod_phase(pod, [*regular, *init], terminal=terminal, initialized=_is_initialized(pod, observed))
+    begun = {one.name for one in old.initContainerStatuses or () if one.started}
+    initialized = _is_initialized(pod, observed)
+    phase = pod_phase(pod, [*regular, *init], terminal=terminal, initialized=initialized, started=begun)
     started = old.startTime or time
     phase, reason, message = _outcome(phase, old, overdue=is_past_deadline(pod, started=started, now=now))
     conditions = pod_conditions(

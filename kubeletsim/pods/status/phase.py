@@ -3,7 +3,7 @@
 Upstream: getPhase in pkg/kubelet/kubelet_pods.go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from lightkube.models.core_v1 import Container, ContainerStateTerminated, ContainerStatus, Pod
@@ -15,7 +15,9 @@ Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 TERMINAL_PHASES: tuple[Phase, ...] = ("Succeeded", "Failed")
 
 
-def pod_phase(pod: Pod, statuses: Sequence[ContainerStatus], *, terminal: bool, initialized: bool) -> Phase:
+def pod_phase(
+    pod: Pod, statuses: Sequence[ContainerStatus], *, terminal: bool, initialized: bool, started: Collection[str]
+) -> Phase:
     """Return the pod's phase.
 
     Args:
@@ -23,6 +25,7 @@ def pod_phase(pod: Pod, statuses: Sequence[ContainerStatus], *, terminal: bool, 
         statuses: of its init and regular containers.
         terminal: whether the pod's worker has decided that the pod ends.
         initialized: whether a regular container has been started in the present sandbox.
+        started: init containers that the last status showed as started; probes are looked at only afterwards, as upstream.
     """
     by_name = {status.name: status for status in statuses}
     init = [container for container in init_containers(pod) if not is_sidecar(container)]
@@ -31,7 +34,8 @@ def pod_phase(pod: Pod, statuses: Sequence[ContainerStatus], *, terminal: bool, 
         return "Failed"
     if any(_is_ahead(by_name.get(container.name)) for container in init):
         return "Pending"
-    if not initialized and any(_sidecar_is_ahead(by_name.get(container.name)) for container in sidecars):
+    ahead = (_sidecar_is_ahead(by_name.get(one.name), started=one.name in started) for one in sidecars)
+    if not initialized and any(ahead):
         return "Pending"
     return _phase_after_init(pod, sidecars, by_name, terminal=terminal)
 
@@ -72,11 +76,11 @@ def _is_ahead(status: ContainerStatus | None) -> bool:
     return _last_end(status) is None
 
 
-def _sidecar_is_ahead(status: ContainerStatus | None) -> bool:
+def _sidecar_is_ahead(status: ContainerStatus | None, *, started: bool) -> bool:
     """Tell whether a sidecar still has to start; one that has stopped does not hold the pod back."""
     if status is None:
         return False
-    return not status.started if _runs(status) else _waits_for_first_start(status)
+    return not started if _runs(status) else _waits_for_first_start(status)
 
 
 def _waits_for_first_start(status: ContainerStatus | None) -> bool:

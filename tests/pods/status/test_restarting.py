@@ -4,7 +4,7 @@ import pytest
 
 from kubeletsim.model.runtime import ContainerState
 from kubeletsim.pods.status import compute_pod_status, is_marked_to_restart_all
-from tests.fakes.pods import container, make_pod, observed, status
+from tests.fakes.pods import container, make_pod, observed, sidecar, status
 
 RUNNING, EXITED, UNKNOWN = ContainerState.RUNNING, ContainerState.EXITED, ContainerState.UNKNOWN
 RULE = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
@@ -83,6 +83,21 @@ def test_once_all_are_gone_they_wait_in_a_running_pod_even_if_they_may_not_resta
     assert (later.phase, [one.restartCount for one in later.containerStatuses]) == ("Running", [1, 1])
     again = compute(observed(status(POD, "i", attempt=1)), previous=made)
     assert again.phase == "Pending"
+
+
+def test_a_sidecar_that_has_just_restarted_keeps_the_pod_pending_for_one_more_look():
+    pod = make_pod(container("a"), init=[sidecar("s", restartPolicyRules=[RULE])])
+    cleared = compute(
+        observed(),
+        pod=pod,
+        previous=compute(observed(status(pod, "s", EXITED, exit_code=42), status(pod, "a")), pod=pod),
+    )
+    seen = observed(status(pod, "s", attempt=1))
+
+    made = compute(seen, pod=pod, previous=cleared)
+
+    assert (cleared.phase, made.phase) == ("Running", "Pending")
+    assert compute(seen, pod=pod, previous=made).phase == "Running"
 
 
 def test_an_exit_that_was_shown_counts_even_when_the_runtime_has_lost_it():
