@@ -28,6 +28,10 @@ APPARMOR = Path("/sys/kernel/security/apparmor")
 APPARMOR_SWITCH = Path("/sys/module/apparmor/parameters/enabled")
 
 
+ELSEWHERE = "198.51.100.1"
+"""An address that is on no machine: of the range for documentation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """One machine."""
@@ -77,11 +81,47 @@ def node_name(override: str) -> str:
 
 
 def node_ips(name: str) -> tuple[str, ...]:
-    """Return the addresses of a node without `--node-ip`: what its name resolves to, else loopback."""
+    """Return the addresses of a node without `--node-ip`, as NodeAddress in pkg/kubelet/nodestatus does.
+
+    That is what its name says or resolves to, if it is an address of this machine; else the one that the default route
+    starts from; else, on a machine without a network, loopback.
+    """
     try:
-        return (str(ipaddress.ip_address(socket.gethostbyname(name))),)
-    except (OSError, ValueError):
-        return ("127.0.0.1",)
+        return (str(ipaddress.ip_address(name)),)
+    except ValueError:
+        resolved = _resolve(name)
+    found = next((address for address in resolved if _is_own(address)), None) or _default_address()
+    return (found or "127.0.0.1",)
+
+
+def _resolve(name: str) -> list[str]:
+    try:
+        return list(dict.fromkeys(str(one[4][0]) for one in socket.getaddrinfo(name, None, socket.AF_INET)))
+    except OSError:
+        return []
+
+
+def _is_own(address: str) -> bool:
+    """Tell whether an address is one by which this machine is reached from elsewhere."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.is_loopback or parsed.is_multicast or parsed.is_link_local or parsed.is_unspecified:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _default_address() -> str | None:
+    """Return the address from which this machine would send to the world; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((ELSEWHERE, 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
 
 
 def read_resolv_conf(path: str) -> DNSConfig | None:

@@ -1,5 +1,6 @@
 """Claims about what a node learns from its machine."""
 
+import ipaddress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,20 @@ def test_a_blank_name_is_refused() -> None:
         node_name("   ")
 
 
-def test_a_name_that_does_not_resolve_leaves_loopback() -> None:
+def test_a_node_that_is_called_by_its_address_has_that() -> None:
+    assert node_ips("192.0.2.7") == ("192.0.2.7",)
+
+
+def test_a_name_that_means_no_address_of_this_machine_leaves_the_one_it_sends_from() -> None:
+    sends_from = node_ips("no-such-host.invalid")
+
+    assert ipaddress.ip_address(sends_from[0])
+    assert node_ips("localhost") == sends_from
+
+
+def test_without_a_network_loopback_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "ELSEWHERE", "255.255.255.255")  # where nobody may send to without asking
+
     assert node_ips("no-such-host.invalid") == ("127.0.0.1",)
 
 

@@ -6,7 +6,6 @@ from kubeletsim.pods.requests.files import (
     PlannedDirectory,
     PlannedFile,
     PlannedSubPath,
-    effective_pod_ips,
     plan_container_files,
     plan_pod_files,
 )
@@ -37,7 +36,6 @@ __all__ = [
     "container_dir",
     "container_log_path",
     "dns_warnings",
-    "effective_pod_ips",
     "image_spec",
     "plan_container_files",
     "plan_pod_files",

@@ -25,7 +25,6 @@ from kubeletsim.model.pod import AnyContainer, container_hash, metadata, spec
 from kubeletsim.model.requests import ContainerConfig, IDMapping, ImageSpec
 from kubeletsim.model.runtime import Image
 from kubeletsim.pods.requests.environment import environment, expand
-from kubeletsim.pods.requests.files import effective_pod_ips
 from kubeletsim.pods.requests.limits import container_resources
 from kubeletsim.pods.requests.mounts import container_mounts
 from kubeletsim.pods.requests.node import (
@@ -66,15 +65,14 @@ def container_config(
     Raises:
         RequestError: the container cannot be configured; its waiting reason is CreateContainerConfigError.
     """
-    ips = effective_pod_ips(pod, pod_ips, node=node)
-    envs = environment(pod, container, pod_ips=ips, node=node)
+    envs = environment(pod, container, pod_ips=pod_ips, node=node)
     values = dict(envs)
     mappings = (userns,) if userns is not None else ()
     mounts = container_mounts(
         pod,
         container,
         envs=values,
-        pod_ips=ips,
+        pod_ips=pod_ips,
         node=node,
         termination_log_id=termination_log_id,
         image_volumes=image_volumes or {},

@@ -86,17 +86,16 @@ def plan_container_files(
         RequestError: a subPath leads out of its volume, or its subPathExpr has a variable without a value.
     """
     uid = pod_uid(pod)
-    ips = effective_pod_ips(pod, pod_ips, node=node)
     directories = [PlannedDirectory(f"{pod_log_dir(pod, node=node)}/{container.name}", LOG_DIR_MODE)]
     files = []
     if container.terminationMessagePath:
         directory = container_dir(uid, container=container.name, node=node)
         directories.append(PlannedDirectory(directory, POD_DIR_MODE))
         files.append(PlannedFile(f"{directory}/{termination_log_id}", TERMINATION_LOG_MODE))
-    if mounts_hosts_file(container, pod_ips=ips):
+    if mounts_hosts_file(pod, container, pod_ips=pod_ips):
         content = hosts_content(pod, pod_ips=pod_ips, node=node)
         files.append(PlannedFile(hosts_path(uid, node=node), FILE_MODE, content))
-    sub_paths = tuple(_sub_paths(pod, container, pod_ips=ips, node=node))
+    sub_paths = tuple(_sub_paths(pod, container, pod_ips=pod_ips, node=node))
     return HostPathPlan(tuple(directories), tuple(files), sub_paths=sub_paths)
 
 
@@ -114,15 +113,13 @@ def mounted_sub_path(mount: VolumeMount, envs: Mapping[str, str]) -> str:
     return sub_path
 
 
-def effective_pod_ips(pod: Pod, pod_ips: Sequence[str], *, node: NodeFacts) -> tuple[str, ...]:
-    """Return the pod's addresses: on the host's network those of the host."""
-    return tuple(pod_ips) or (node.host_ips if uses_host_network(pod) else ())
+def mounts_hosts_file(pod: Pod, container: AnyContainer, *, pod_ips: Sequence[str]) -> bool:
+    """Tell whether the kubelet manages the container's /etc/hosts.
 
-
-def mounts_hosts_file(container: AnyContainer, *, pod_ips: Sequence[str]) -> bool:
-    """Tell whether the kubelet manages the container's /etc/hosts: not before there is an address to write into it."""
+    On the host's network it does; else not before there is an address to write into it.
+    """
     own = any(mount.mountPath == "/etc/hosts" for mount in container.volumeMounts or [])
-    return bool(pod_ips) and not own
+    return (bool(pod_ips) or uses_host_network(pod)) and not own
 
 
 def hosts_content(pod: Pod, *, pod_ips: Sequence[str], node: NodeFacts) -> str:

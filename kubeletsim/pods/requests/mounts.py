@@ -22,6 +22,8 @@ PROPAGATIONS = {
     "HostToContainer": MountPropagation.HOST_TO_CONTAINER,
     "Bidirectional": MountPropagation.BIDIRECTIONAL,
 }
+READ_ONLY = ("configMap", "secret", "downwardAPI", "projected")
+"""Volume sources that no container writes to, whatever its mount says."""
 UNRELABELLED = ("hostPath", "nfs", "iscsi", "cephfs", "glusterfs")
 """Volume sources whose SELinux labels are not the kubelet's to change."""
 
@@ -52,7 +54,7 @@ def container_mounts(
         else:
             mounts.append(_volume_mount(pod, mount, volume, envs=envs, node=node))
     uid = pod_uid(pod)
-    if mounts_hosts_file(container, pod_ips=pod_ips):
+    if mounts_hosts_file(pod, container, pod_ips=pod_ips):
         relabel = node.selinux_enabled and not uses_host_network(pod)
         mounts.append(Mount(container_path="/etc/hosts", host_path=hosts_path(uid, node=node), selinux_relabel=relabel))
     if container.terminationMessagePath:
@@ -70,7 +72,7 @@ def _volume_mount(pod: Pod, mount: VolumeMount, volume: Volume, *, envs: Mapping
     return Mount(
         container_path=_absolute(mount.mountPath),
         host_path=f"{host_path.rstrip('/')}/{below}" if below else host_path,
-        readonly=bool(mount.readOnly),
+        readonly=bool(mount.readOnly) or any(getattr(volume, source) is not None for source in READ_ONLY),
         recursive_read_only=_recursive_read_only(mount, node=node),
         selinux_relabel=node.selinux_enabled and relabelled,
         propagation=PROPAGATIONS[mount.mountPropagation],

@@ -25,7 +25,7 @@ def pod_phase(
         statuses: of its init and regular containers.
         terminal: whether the pod's worker has decided that the pod ends.
         initialized: whether a regular container has been started in the present sandbox.
-        started: init containers that the last status showed as started; probes are looked at only afterwards, as upstream.
+        started: init containers that the last status showed as started; upstream asks the probes only afterwards.
     """
     by_name = {status.name: status for status in statuses}
     init = [container for container in init_containers(pod) if not is_sidecar(container)]

@@ -99,11 +99,11 @@ def test_commands_expand_what_the_environment_has():
     assert (made.command, made.args) == (("sh", "$(TOOL)"), ("$(NONE)",))
 
 
-def test_a_pod_on_the_hosts_network_has_the_hosts_addresses():
+def test_a_pod_on_the_hosts_network_has_no_address_where_no_api_server_knows_the_node():
     env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
     made = config(set_defaults(make_pod(container("app", env=env), hostNetwork=True)))
 
-    assert made.envs == (("IP", "192.0.2.1"),)
+    assert made.envs == (("IP", ""),)
 
 
 def plain(value: Any) -> Any:

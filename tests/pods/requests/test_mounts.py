@@ -107,3 +107,8 @@ def test_an_image_volume_is_mounted_by_its_image():
     assert mounts(wanted, source=source, image_volumes={"data": pulled})[0] == Mount(
         container_path="/data", readonly=True, image=pulled, image_sub_path="docs"
     )
+
+
+@pytest.mark.parametrize("source", [{"downwardAPI": {}}, {"projected": {}}, {"configMap": {"name": "c"}}])
+def test_nobody_writes_to_a_volume_of_files(source):
+    assert one(source=source).readonly
