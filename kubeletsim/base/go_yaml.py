@@ -64,11 +64,13 @@ class ExcessiveTextError(UnreadableTextError):
 class _Loader(yaml.CSafeLoader):
     """libyaml with the scalars of go-yaml."""
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012  PyYAML keeps these tables at its classes
+    # PyYAML keeps these tables at its classes.
+    yaml_implicit_resolvers = {}  # noqa: RUF012
+    bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012
 
 
 for _tag, _pattern, _first in (
-    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    ("bool", r"y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
     ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789"),
     (
         "float",

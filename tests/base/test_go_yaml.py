@@ -116,6 +116,10 @@ def test_json_and_yaml_of_one_value_read_alike(value: object) -> None:
         ("1e-2", 0.01),
         (".5", 0.5),
         ("=", "="),
+        ("y", True),
+        ("N", False),
+        ("Off", False),
+        ("oN", "oN"),
         ("12:30:45", "12:30:45"),
     ],
 )
@@ -147,9 +151,9 @@ def test_what_a_merge_brings_in_gives_way_to_the_mappings_own_and_to_earlier_mer
 
 
 def test_a_key_given_twice_in_what_is_merged_is_told_once() -> None:
-    document = read_document("x: &x {a: 1, a: 2}\ny: {<<: *x}")
+    document = read_document("x: &x {a: 1, a: 2}\nz: {<<: *x}")
     assert document.duplicates == ((("x", "a"), 1),)
-    assert document.value["y"] == {"a": 2}
+    assert document.value["z"] == {"a": 2}
 
 
 def test_only_mappings_can_be_merged() -> None:
