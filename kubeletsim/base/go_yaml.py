@@ -69,6 +69,12 @@ class _Loader(yaml.CSafeLoader):
     bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012
 
 
+class GoDumper(yaml.CSafeDumper):
+    """Writes YAML that Go's programs read as it was meant: a text that is something else to them is quoted."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012
+
+
 for _tag, _pattern, _first in (
     ("bool", r"y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
     ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789"),
@@ -80,7 +86,8 @@ for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), list(_first))
+    for _class in (_Loader, GoDumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), list(_first))
 
 
 def read_document(text: str, *, most_values: int = MOST_VALUES) -> Document:

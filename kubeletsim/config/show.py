@@ -22,7 +22,9 @@ def to_yaml(config: KubeletConfiguration) -> str:
     """Return a configuration as a file that loads as the same configuration again."""
     import yaml
 
-    return yaml.dump(encode(config), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    from kubeletsim.base.go_yaml import GoDumper
+
+    return yaml.dump(encode(config), Dumper=GoDumper, sort_keys=False, allow_unicode=True)
 
 
 def json_schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeletsim.base.go_yaml import ExcessiveTextError, UnreadableTextError, read_document
+from kubeletsim.base.go_yaml import ExcessiveTextError, GoDumper, UnreadableTextError, read_document
 from tests.strategies import json_documents
 
 
@@ -125,6 +125,13 @@ def test_json_and_yaml_of_one_value_read_alike(value: object) -> None:
 )
 def test_scalars_are_those_of_go(text: str, value: object) -> None:
     assert read_document(f"a: {text}").value == {"a": value}
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda some: st.lists(some)))
+def test_what_is_written_is_read_as_it_was_meant(value: object) -> None:
+    written = yaml.dump({"a": value, "texts": ["y", "1e3", "0o7", "1_0"]}, Dumper=GoDumper, allow_unicode=True)
+
+    assert read_document(written).value == {"a": value, "texts": ["y", "1e3", "0o7", "1_0"]}
 
 
 @pytest.mark.parametrize("text", ["!!timestamp 2001-01-01", "!!binary aGk=", "!!bool x", "!!int x", "!!python/none x"])

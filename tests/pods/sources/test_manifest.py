@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubeletsim.base.go_yaml import GoDumper
 from kubeletsim.model.errors import ManifestError
 from kubeletsim.model.pod import pod_uid
 from kubeletsim.pods.sources.manifest import decode_manifest, fnv1a_128, parse_document
@@ -22,7 +23,7 @@ MINIMAL = {
 
 
 def decode(manifest, *, node_name="Node-1", source="file", location="/manifests/web.yaml"):
-    content = manifest if isinstance(manifest, bytes) else yaml.safe_dump(manifest).encode()
+    content = manifest if isinstance(manifest, bytes) else yaml.dump(manifest, Dumper=GoDumper).encode()
     return decode_manifest(content, node_name=node_name, source=source, location=location)
 
 
@@ -57,7 +58,7 @@ def test_a_manifests_own_namespace_and_uid_are_kept():
 def test_the_same_manifest_at_the_same_place_keeps_its_uid_in_any_spelling(manifest):
     as_json = json.dumps(manifest, indent=1).encode()
     reordered = json.dumps(manifest, sort_keys=True).encode()
-    as_yaml = b"# a comment\n" + yaml.safe_dump(manifest).encode()
+    as_yaml = b"# a comment\n" + yaml.dump(manifest, Dumper=GoDumper).encode()
 
     assert uid(as_json) == uid(reordered) == uid(as_yaml)
 
