@@ -12,7 +12,7 @@ from aiohttp import web
 from kubeletsim.traces.filters import TraceFilter
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore, TraceStoreError
-from kubeletsim.traces.web import columns, questions
+from kubeletsim.traces.web import columns, pods, questions
 from kubeletsim.traces.web.outline import Outline
 from kubeletsim.traces.web.parameters import ParameterError, trace_filter, whole_number
 from kubeletsim.traces.web.reader import StoreReader
@@ -20,6 +20,7 @@ from kubeletsim.traces.web.reader import StoreReader
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TRACE_ID, _SPAN_ID = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
 _ABOUT_MANY = 200
+_ABOUT_PODS = 1000
 _ALL = 1 << 31
 
 
@@ -29,7 +30,7 @@ def add_routes(app: web.Application, reader: StoreReader) -> None:
     get(f"{base}/traces", _about_traces(reader, questions.trace_list))
     get(f"{base}/operations", _about_traces(reader, questions.operations, limit=_ABOUT_MANY))
     get(f"{base}/service-map", _about_traces(reader, questions.service_map, limit=_ABOUT_MANY))
-    get(f"{base}/pods", _about_traces(reader, questions.pods, limit=_ABOUT_MANY))
+    get(f"{base}/pods", _about_traces(reader, pods.pods, limit=_ABOUT_PODS))
     get(f"{base}/names", functools.partial(_names, reader))
     get(f"{base}/compare", functools.partial(_compare, reader))
     get(f"{base}/traces/{{id}}", functools.partial(_trace, reader))

@@ -1,7 +1,6 @@
 """The questions: what the API asks of a store, in a reader's thread. Each returns a document."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -12,7 +11,6 @@ from kubeletsim.traces.filters import TraceFilter, text_of
 from kubeletsim.traces.otlp import decode_attributes, decode_span
 from kubeletsim.traces.runs import Run
 from kubeletsim.traces.search import spans_with
-from kubeletsim.traces.span import Span
 from kubeletsim.traces.store import TraceStore, TraceSummary
 from kubeletsim.traces.tree import build_forest, extent
 from kubeletsim.traces.web import documents
@@ -22,7 +20,6 @@ MOST_LINKED = 100
 MOST_SPANS_LOOKED_AT = 500
 """Of larger traces the list does not say what they are about; it has to be quick."""
 _SUBJECTS = ("k8s.pod.name", "k8s.pod", "http.target", "url.path", "http.route")
-_STEPS = ("RunPodSandbox", "PullImage", "CreateContainer", "StartContainer", "StopContainer", "StopPodSandbox")
 
 
 def trace_list(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
@@ -136,23 +133,6 @@ def comparison(store: TraceStore, before: str, after: str) -> dict[str, Any] | N
     }
 
 
-def pods(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
-    """Return the pods of the node with what was done to them and when, for a timeline."""
-    found: dict[str, dict[str, Any]] = {}
-    # Without a word on roots those that are about pods, or the polls of the runtime would fill the limit.
-    for trace_id in store.trace_ids(replace(wanted, root_name=wanted.root_name or "sync*")):
-        spans_of_trace = store.spans(trace_id)
-        root = next((each for each in spans_of_trace if not each.parent_span_id), None)
-        if root is None or "k8s.pod.name" not in root.attributes:
-            continue
-        name = text_of(root.attributes["k8s.pod.name"])
-        namespace = text_of(root.attributes.get("k8s.namespace.name", ""))
-        pod = found.setdefault(f"{namespace}/{name}", {"name": name, "namespace": namespace, "bars": []})
-        pod["bars"] += [_bar(each) for each in (root, *_steps(spans_of_trace, root.service))]
-    ordered = sorted(found.values(), key=lambda pod: min(int(bar["startTimeUnixNano"]) for bar in pod["bars"]))
-    return {"pods": ordered}
-
-
 def _subject(runs: Iterable[Run]) -> str:
     """Return what a trace is about: the pod of its root, or what a CRI call of it names; empty when it says nothing."""
     root = next((span for run in runs for span in run.spans if not span.parent_span_id), None)
@@ -160,21 +140,3 @@ def _subject(runs: Iterable[Run]) -> str:
         return ""
     attributes = decode_attributes(map(KeyValue.FromString, root.attributes))
     return next((text_of(attributes[key]) for key in _SUBJECTS if key in attributes), "")
-
-
-def _steps(found: Sequence[Span], service: str) -> Iterator[Span]:
-    """Yield the calls that a pod's life is made of, as the one who called saw them."""
-    for one in found:
-        if one.service == service and one.parent_span_id and one.name.rpartition("/")[2] in _STEPS:
-            yield one
-
-
-def _bar(one: Span) -> dict[str, Any]:
-    return {
-        "traceId": one.trace_id,
-        "spanId": one.span_id,
-        "name": one.name,
-        "startTimeUnixNano": str(one.start_ns),
-        "durationNano": one.duration_ns,
-        "error": one.error,
-    }

@@ -149,6 +149,18 @@ async def test_pods_have_what_was_done_to_them(served: Served) -> None:
     assert [bar["name"] for bar in pod["bars"]] == ["syncPod", "runtime.v1.RuntimeService/RunPodSandbox"]
 
 
+async def test_how_a_pod_began_and_ended_is_told_however_often_others_were_synced_since(served: Served) -> None:
+    began = span_message("syncPod", trace=7, k8s__pod__name="old", k8s__pod__update_type="create")
+    ended = span_message("syncTerminatedPod", trace=8, start_ms=1, k8s__pod__name="old", error="no")
+    synced = (span_message("syncPod", trace=n, start_ms=n, k8s__pod__name="new") for n in range(100, 110))
+    served.store.add([resource_spans(began, ended, *synced)])
+
+    pods = {pod["name"]: pod["bars"] for pod in (await served.get("/api/v1/pods?limit=5"))["pods"]}
+
+    assert [(bar["name"], bar["error"]) for bar in pods["old"]] == [("syncPod", False), ("syncTerminatedPod", True)]
+    assert len(pods["new"]) == 5
+
+
 async def test_the_stream_sends_what_is_there_and_then_what_arrives_or_grows(served: Served) -> None:
     async with asyncio.timeout(20), served.http.get(served.base + "/api/v1/stream?q=root:sync*") as answer:
         assert answer.content_type == "text/event-stream"

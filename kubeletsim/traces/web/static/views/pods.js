@@ -3,7 +3,7 @@
 import { ask } from "../parts/api.js";
 import { dragging } from "../parts/waterfall.js";
 import { el, problem, tip } from "../parts/dom.js";
-import { clock, duration, milliseconds, split, ticks } from "../parts/format.js";
+import { clock, duration, milliseconds, plural, split, ticks } from "../parts/format.js";
 import { queryForm } from "../parts/query.js";
 
 const STEPS = {
@@ -57,10 +57,11 @@ export function show(main, { params }) {
     const steps = ticks(0, to - from, 8).filter((time) => time < (to - from) * 0.95);
     const again = (next) => { zoom = next; remember(); load(); };
     const node = el("div.pods", { style: { "--grid": `${((steps[1] ?? to - from) / (to - from)) * 100}%` }, ondblclick: () => again([]) },
-      el("div.pod", { "aria-hidden": "true" }, el("span"), el("div.times", {}, steps.map((time) =>
+      el("div.pod.axis", { "aria-hidden": "true" }, el("span"), el("div.times", {}, steps.map((time) =>
         el("span", { style: { left: `${(time / (to - from)) * 100}%` } }, at(from + time, to - from))))),
       pods.map((pod) => el("section.pod", { "aria-label": `Pod ${pod.namespace}/${pod.name}` },
-        el("div", {}, el("a", { href: `/?${new URLSearchParams({ q: `k8s.pod.name=${pod.name}` })}` }, el("b", {}, pod.name)), el("div.muted", {}, pod.namespace)),
+        el("div.of-pod", {}, el("a", { href: `/?${new URLSearchParams({ q: `k8s.pod.name=${pod.name}` })}`, title: pod.name }, el("b", {}, pod.name)),
+          el("div.muted", {}, pod.namespace, [...story(pod.bars)].map(([text, failed]) => [" · ", el(failed ? "span.error" : "span", {}, text)]))),
         el("div.lane", {}, pod.bars.map((bar) => {
           const [tone, row] = STEPS[split(bar.name)[1]] ?? OTHER;
           const started = milliseconds(bar.startTimeUnixNano);
@@ -78,6 +79,19 @@ export function show(main, { params }) {
   return tip.hide;
 }
 
+/** In few words what became of a pod: how long its first container took, how often a sync failed, whether it ended. */
+function* story(bars) {
+  const end = (bar) => milliseconds(bar.startTimeUnixNano) + bar.durationNano / 1e6;
+  const step = (name) => bars.filter((bar) => split(bar.name)[1] === name);
+  const sandbox = step("RunPodSandbox").find((bar) => !bar.error);
+  const first = sandbox && step("syncPod").find((bar) => bar.traceId === sandbox.traceId);
+  const starts = step("StartContainer").filter((bar) => !bar.error && bar.traceId === sandbox?.traceId);
+  if (first && starts.length) yield [`first container after ${duration((Math.min(...starts.map(end)) - milliseconds(first.startTimeUnixNano)) * 1e6)}`];
+  const failed = step("syncPod").filter((bar) => bar.error).length;
+  if (failed) yield [`${plural(failed, "sync")} failed`, true];
+  if (step("syncTerminatedPod").length) yield ["ended"];
+}
+
 /** A moment of an axis that is so many milliseconds long. */
 function at(time, length) {
   const text = clock(String(BigInt(Math.round(time)) * 1000000n));
@@ -86,5 +100,5 @@ function at(time, length) {
 
 function legend() {
   const seen = new Map(Object.values(STEPS).map(([tone, , name]) => [name, tone]));
-  return el("div.legend", {}, [...seen].map(([name, tone]) => el("span.service", { style: { "--colour": `var(${tone})` } }, name)));
+  return el("div.legend", {}, [...seen].map(([name, tone]) => el("span.service", { style: { "--colour": `var(${tone})` } }, name)), el("span.service.failed", {}, "failed"));
 }
