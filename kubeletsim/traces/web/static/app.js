@@ -1,7 +1,8 @@
 // The page: one router over a handful of views. A view is a module with `show(main, place)`; it returns a function that
 // ends it. Whatever comes from spans is put into the document as text, never as markup.
 
-import { el } from "./parts/dom.js";
+import { GONE } from "./parts/api.js";
+import { el, problem } from "./parts/dom.js";
 import { startTheme } from "./parts/theme.js";
 
 const VIEWS = [
@@ -35,9 +36,14 @@ async function route() {
     return;
   }
   const [match, load, title] = found;
-  const view = await load();
+  const view = await load().catch(() => null); // a part of the page could not be fetched
   if (mine !== turn) return;
   end();
+  if (!view) {
+    end = () => {};
+    main.replaceChildren(problem(new Error(GONE)), el("p.notice", {}, el("button", { type: "button", onclick: () => location.reload() }, "Try again")));
+    return;
+  }
   document.title = `${title} · kubeletsim`;
   main.replaceChildren();
   main.className = "";

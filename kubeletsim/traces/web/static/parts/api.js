@@ -1,5 +1,7 @@
 // The API under /api/v1/, documented in docs/traces-api.md.
 
+export const GONE = "The server does not answer. Is `kubeletsim traces` still running?";
+
 export class Refused extends Error {
   constructor(status, message, column) {
     super(message);
@@ -23,14 +25,16 @@ export function inBackground(path) {
     const worker = new Worker("/static/parts/worker.js", { type: "module" });
     const done = (then) => (event) => { worker.terminate(); then(event); };
     worker.onmessage = done(({ data: { trace, refused } }) => (trace ? resolve(trace) : reject(new Refused(...refused))));
-    worker.onerror = done(() => reject(new Refused(0, "the server does not answer")));
+    worker.onerror = done(() => reject(new Refused(0, GONE)));
     worker.postMessage(path);
   });
 }
 
 async function answered(path, params, signal) {
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== "" && value !== undefined));
-  const answer = await fetch(`/api/v1/${path}${query.size ? `?${query}` : ""}`, { signal });
+  const answer = await fetch(`/api/v1/${path}${query.size ? `?${query}` : ""}`, { signal }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Refused(0, GONE);
+  });
   if (answer.ok) return answer;
   const document = await answer.json().catch(() => ({}));
   throw new Refused(answer.status, document.error?.message ?? answer.statusText, document.error?.column);

@@ -26,6 +26,12 @@ export function clock(unixNano, { date = false } = {}) {
   return date || day !== today() ? `${day} ${time}` : time;
 }
 
+/** A moment (milliseconds of Unix time) of an axis that is so many milliseconds long. */
+export function moment(time, length) {
+  const text = clock(String(BigInt(Math.round(time)) * 1000000n));
+  return length > 8000 ? text.replace(/\.\d+$/, "") : text;
+}
+
 function today() {
   const now = new Date();
   return `${now.getFullYear()}-${String(now.getMonth() + 1).padStart(2, "0")}-${String(now.getDate()).padStart(2, "0")}`;

@@ -2,7 +2,7 @@
 // table beneath says the same to everybody else.
 
 import { el, svg, tip } from "./dom.js";
-import { clock, duration, milliseconds, plural } from "./format.js";
+import { clock, duration, milliseconds, moment, plural } from "./format.js";
 import { colour } from "./services.js";
 
 /** In rem, as the letters are. */
@@ -37,7 +37,7 @@ export function scatter({ open }) {
     for (let at = 0; at <= most; at++) {
       const time = from + ((to - from) * at) / most;
       const anchor = at === 0 ? "start" : at === most ? "end" : "middle";
-      grid.push(svg("text.tick", { x: x(time), y: height - rem * 0.5, "text-anchor": anchor }, clock(String(BigInt(Math.round(time)) * 1000000n)).replace(/\.\d+$/, "")));
+      grid.push(svg("text.tick", { x: x(time), y: height - rem * 0.5, "text-anchor": anchor }, moment(time, to - from)));
     }
     const dots = traces.map((trace, at) => svg(`circle.dot${trace.errors ? ".failed" : ""}`, {
       cx: x(times[at]), cy: y(logs[at]), r: Math.min(0.8, 0.22 + Math.sqrt(trace.spans) / 27) * rem, style: { "--colour": colour(trace.rootService) },

@@ -21,7 +21,7 @@ export function operationsTable(operations, { link, sort = "selfNano", sorted = 
     const ordered = [...operations].sort((a, b) => (key === "name" ? a.name.localeCompare(b.name) : b[key] - a[key]));
     for (const head of heads) head.dataset.key === key ? head.setAttribute("aria-sort", key === "name" ? "ascending" : "descending") : head.removeAttribute("aria-sort");
     body.replaceChildren(...ordered.map((one) => el("tr", {}, COLUMNS.map(([column, , show]) => {
-      if (!show) return el("td", {}, el("span.service", { style: { "--colour": colour(one.service) }, title: one.service }, el("span.hidden", {}, one.service)), el("a", { href: link(one) }, one.name));
+      if (!show) return el("td.operation", {}, el("span.service", { style: { "--colour": colour(one.service) }, title: one.service }, el("span.hidden", {}, one.service)), el("a", { href: link(one) }, one.name));
       const bar = column === "selfNano" ? ".length" : "";
       return el(`td.number${bar}`, bar ? { style: { "--part": one.selfNano / most, "--colour": colour(one.service) } } : {}, show(one[column]));
     }))));

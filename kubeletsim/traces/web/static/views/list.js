@@ -8,12 +8,13 @@ import { scatter } from "../parts/scatter.js";
 import { colour } from "../parts/services.js";
 
 const MOST = 200;
+const RETRY_MILLISECONDS = 2000;
 
 export function show(main, { params, go }) {
   const traces = new Map();
   const chosen = new Set();
   let live = null;
-  let pending = 0;
+  let pending = 0, retry = 0, gone = false;
   let query = params.get("q") ?? "";
 
   const state = el("span.live", { role: "status" }, "connecting…");
@@ -42,14 +43,16 @@ export function show(main, { params, go }) {
   async function connect() {
     live?.close();
     live = null;
-    traces.clear();
+    clearTimeout(retry);
     // A fault in the query has words only in a plain answer; an event source just fails.
     try {
-      for (const trace of (await ask("traces", { q: query, limit: MOST })).traces) traces.set(trace.traceId, trace);
+      const found = await ask("traces", { q: query, limit: MOST });
+      traces.clear();
+      for (const trace of found.traces) traces.set(trace.traceId, trace);
       form.show(null);
     } catch (error) {
       form.show(error);
-      draw();
+      lost(error.status === 0 || error.status >= 500);
       return;
     }
     draw();
@@ -58,15 +61,23 @@ export function show(main, { params, go }) {
       for (const trace of JSON.parse(event.data)) traces.set(trace.traceId, trace);
       pending ||= requestAnimationFrame(draw);
     });
-    live.onopen = () => { state.dataset.on = "yes"; draw(); };
-    live.onerror = () => { delete state.dataset.on; draw(); };
+    live.onopen = () => { state.dataset.on = "yes"; gone = false; draw(); };
+    live.onerror = () => lost(live.readyState === EventSource.CLOSED); // or else it goes on trying by itself
+  }
+
+  function lost(again) {
+    delete state.dataset.on;
+    gone = Boolean(again || live);
+    draw();
+    clearTimeout(retry);
+    if (again) retry = setTimeout(connect, RETRY_MILLISECONDS);
   }
 
   function draw() {
     pending = 0;
     const sorted = [...traces.values()].sort((a, b) => (BigInt(b.startTimeUnixNano) > BigInt(a.startTimeUnixNano) ? 1 : -1)).slice(0, MOST);
     const longest = Math.max(1, ...sorted.map((trace) => trace.durationNano));
-    state.textContent = `${"on" in state.dataset ? "live · " : ""}${plural(sorted.length, "trace")}${sorted.length === MOST ? ", the newest" : ""}`;
+    state.textContent = `${"on" in state.dataset ? "live · " : gone ? "the server does not answer, trying again · " : ""}${plural(sorted.length, "trace")}${sorted.length === MOST ? ", the newest" : ""}`;
     empty.hidden = sorted.length > 0;
     table.hidden = !sorted.length;
     const known = new Map([...body.rows].map((row) => [row.dataset.id, row]));
@@ -123,5 +134,5 @@ export function show(main, { params, go }) {
     links[Math.max(0, Math.min(links.length - 1, links.indexOf(document.activeElement.closest?.("tr")?.querySelector("td.root a")) + step))]?.focus();
   }
 
-  return () => { live?.close(); plot.end(); quit(); main.removeEventListener("keydown", keys); };
+  return () => { live?.close(); clearTimeout(retry); plot.end(); quit(); main.removeEventListener("keydown", keys); };
 }

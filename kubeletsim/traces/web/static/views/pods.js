@@ -3,7 +3,7 @@
 import { ask } from "../parts/api.js";
 import { dragging } from "../parts/waterfall.js";
 import { el, problem, tip } from "../parts/dom.js";
-import { clock, duration, milliseconds, plural, split, ticks } from "../parts/format.js";
+import { clock, duration, milliseconds, moment, plural, split, ticks } from "../parts/format.js";
 import { queryForm } from "../parts/query.js";
 
 const STEPS = {
@@ -58,7 +58,7 @@ export function show(main, { params }) {
     const again = (next) => { zoom = next; remember(); load(); };
     const node = el("div.pods", { style: { "--grid": `${((steps[1] ?? to - from) / (to - from)) * 100}%` }, ondblclick: () => again([]) },
       el("div.pod.axis", { "aria-hidden": "true" }, el("span"), el("div.times", {}, steps.map((time) =>
-        el("span", { style: { left: `${(time / (to - from)) * 100}%` } }, at(from + time, to - from))))),
+        el("span", { style: { left: `${(time / (to - from)) * 100}%` } }, moment(from + time, to - from))))),
       pods.map((pod) => el("section.pod", { "aria-label": `Pod ${pod.namespace}/${pod.name}` },
         el("div.of-pod", {}, el("a", { href: `/?${new URLSearchParams({ q: `k8s.pod.name=${pod.name}` })}`, title: pod.name }, el("b", {}, pod.name)),
           el("div.muted", {}, pod.namespace, [...story(pod.bars)].map(([text, failed]) => [" · ", el(failed ? "span.error" : "span", {}, text)]))),
@@ -90,12 +90,6 @@ function* story(bars) {
   const failed = step("syncPod").filter((bar) => bar.error).length;
   if (failed) yield [`${plural(failed, "sync")} failed`, true];
   if (step("syncTerminatedPod").length) yield ["ended"];
-}
-
-/** A moment of an axis that is so many milliseconds long. */
-function at(time, length) {
-  const text = clock(String(BigInt(Math.round(time)) * 1000000n));
-  return length > 8000 ? text.replace(/\.\d+$/, "") : text;
 }
 
 function legend() {
