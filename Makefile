@@ -5,6 +5,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PB := kubeletsim/pb
 
+# Much of the suite waits for processes, so there are more workers than a small machine has cores. A file's tests stay
+# together, since they may share what a fixture has started; in their order the long ones are not the last.
+WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
+
+# Images of Python are often told to write no bytecode. Each of thousands of short processes would compile it all again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check e2e bench screenshots proto clean conformance e2e-real lives
 
@@ -17,7 +24,7 @@ demo: $(VENV)/.run ## run a stub, a kubelet and a trace receiver, and print the 
 	@$(BIN)/kubeletsim demo $(ARGS)
 
 test: $(VENV)/.dev ## unit, contract and end-to-end tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -q $(WORKERS) $(ARGS)
 
 e2e: $(VENV)/.dev ## only the tests that run real processes
 	@$(BIN)/python -m pytest -q -m e2e $(ARGS)

@@ -18,6 +18,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 120_000
+"""As in tests/lab.py: two cores may have much else to do."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -34,9 +36,9 @@ def chromium() -> str:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Run a browser for the length of the block."""
-    expect.set_options(timeout=20_000)  # two cores may have much else to do
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        running = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS, timeout=PATIENCE_MS)
         try:
             yield running
         finally:
@@ -47,13 +49,16 @@ def browser() -> Iterator[Browser]:
 def opened(running: Browser, url: str) -> Iterator[Page]:
     """Open a page that must not log an error, throw, or ask anybody but its own origin."""
     page = running.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(PATIENCE_MS)
     faults: list[str] = []
     origin = "/".join(url.split("/")[:3])
     page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
     page.on("request", lambda request: None if request.url.startswith(f"{origin}/") else faults.append(request.url))
-    page.goto(url)
-    yield page
-    assert faults == []
-    page.close()
+    try:
+        page.goto(url)
+        yield page
+        assert faults == []
+    finally:
+        page.close()

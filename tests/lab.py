@@ -95,6 +95,8 @@ class Lab:
     healthz_port: int = field(default_factory=free_port)
     ui: str = "off"
     """Where the receiver serves its web page."""
+    certificate: bytes = b""
+    """What the node's server shows, with its key, PEM; without one it makes its own, which takes a while."""
 
     def __post_init__(self) -> None:
         (self.root / PODS_DIR).mkdir(parents=True, exist_ok=True)
@@ -168,8 +170,16 @@ class Lab:
             "enforceNodeAllocatable": [],
             "syncFrequency": "10s",
             "tracing": {"endpoint": f"127.0.0.1:{self.grpc_port}", "samplingRatePerMillion": 1_000_000},
+            **self._tls_files(),
             **overrides,
         }
+
+    def _tls_files(self) -> dict[str, str]:
+        if not self.certificate:
+            return {}
+        both = self.root / "serving.pem"
+        both.write_bytes(self.certificate)
+        return {"tlsCertFile": str(both), "tlsPrivateKeyFile": str(both)}
 
     def kubelet_command(self, configuration: Mapping[str, Any]) -> list[str]:
         """Write the configuration down and return the command that runs with it."""

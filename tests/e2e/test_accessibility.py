@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from kubeletsim.traces.encode import encode_spans
 from kubeletsim.traces.store import TraceStore
-from tests.browser import browser, opened
+from tests.browser import opened
 from tests.fakes.traces import TRACE_ID, recorded_trace, resource_spans, span_message
 from tests.lab import Lab
 from tests.ports import free_port
@@ -39,22 +39,22 @@ def url(lab: Lab) -> str:
 
 
 @pytest.mark.parametrize(("theme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
-def test_axe_finds_no_fault_on_any_page(url: str, theme: Any, rules: dict[str, Any]) -> None:
+def test_axe_finds_no_fault_on_any_page(url: str, theme: Any, rules: dict[str, Any], chrome: Browser) -> None:
     """What does not depend on colours is looked at once."""
     faults = []
-    with browser() as running:
-        page = running.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
-        for name, address in PAGES.items():
-            page.goto(url + address)
-            expect(page.locator("main")).not_to_be_empty()
-            expect(page.get_by_text("…", exact=True)).to_have_count(0)
-            found = Axe().run(page, options=rules).response["violations"]
-            faults += [(name, one["id"], one["nodes"][0]["html"]) for one in found]
+    page = chrome.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
+    for name, address in PAGES.items():
+        page.goto(url + address)
+        expect(page.locator("main")).not_to_be_empty()
+        expect(page.get_by_text("…", exact=True)).to_have_count(0)
+        found = Axe().run(page, options=rules).response["violations"]
+        faults += [(name, one["id"], one["nodes"][0]["html"]) for one in found]
+    page.close()
     assert faults == []
 
 
-def test_the_keyboard_alone_leads_from_the_list_to_a_span_and_along_its_links(url: str) -> None:
-    with browser() as running, opened(running, url) as page:
+def test_the_keyboard_alone_leads_from_the_list_to_a_span_and_along_its_links(url: str, chrome: Browser) -> None:
+    with opened(chrome, url) as page:
         expect(page.get_by_role("link", name="syncPod")).to_have_count(2)
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -90,8 +90,8 @@ def tab_to(page: Page, wanted: Locator, *, key: str = "Tab") -> None:
     raise AssertionError(f"cannot be reached with {key}: {wanted}")
 
 
-def test_rows_are_read_out_in_the_order_in_which_they_are_seen(url: str) -> None:
-    with browser() as running, opened(running, f"{url}/trace/{TRACE_ID}") as page:
+def test_rows_are_read_out_in_the_order_in_which_they_are_seen(url: str, chrome: Browser) -> None:
+    with opened(chrome, f"{url}/trace/{TRACE_ID}") as page:
         page.locator("main[data-ready]").wait_for()
         page.keyboard.press("End")
         page.keyboard.press("PageUp")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from kubeletsim.traces.store import TraceStore
-from tests.browser import browser, opened
+from tests.browser import opened
 from tests.fakes.traces import resource_spans, span_message
 from tests.lab import Lab
 from tests.ports import free_port
@@ -38,7 +38,7 @@ def hostile() -> Iterator[ResourceSpans]:
     yield resource_spans(*(span_message("one id", trace=7, span=1, ms=n) for n in range(1, 50)))
 
 
-def test_no_page_breaks(lab: Lab) -> None:
+def test_no_page_breaks(lab: Lab, chrome: Browser) -> None:
     with TraceStore.create(lab.database) as store:
         traces = list(hostile())
         for messages in traces:
@@ -46,22 +46,21 @@ def test_no_page_breaks(lab: Lab) -> None:
     lab.ui = f"127.0.0.1:{free_port()}"
     lab.start_collector()
     url = f"http://{lab.ui}"
-    with browser() as running:
-        for number in range(1, len(traces) + 1):
-            with opened(running, f"{url}/trace/{number}?span={1:016x}") as page:  # fails when a page throws
-                expect(page.locator(".row").first).to_be_visible()
-                page.get_by_role("tab", name="Flame graph").click()
-                expect(page.locator(".flame button").first).to_be_visible()
-                page.get_by_role("tab", name="Operations").click()
-                expect(page.get_by_role("table", name="Operations")).to_be_visible()
-        for address, there in {
-            "/": "table.traces",
-            "/operations": "table.operations",
-            "/map": ".map svg",
-            "/pods": ".notice",
-            f"/compare?before={3:032x}&after={6:032x}": "table",
-        }.items():
-            with opened(running, url + address) as page:
-                expect(page.locator(there)).to_be_visible()
-                lefts = page.locator("th").evaluate_all("all => all.map(cell => cell.getBoundingClientRect().left)")
-                assert lefts == sorted(lefts), f"{address}: the columns of a table lie beside one another"
+    for number in range(1, len(traces) + 1):
+        with opened(chrome, f"{url}/trace/{number}?span={1:016x}") as page:  # fails when a page throws
+            expect(page.locator(".row").first).to_be_visible()
+            page.get_by_role("tab", name="Flame graph").click()
+            expect(page.locator(".flame button").first).to_be_visible()
+            page.get_by_role("tab", name="Operations").click()
+            expect(page.get_by_role("table", name="Operations")).to_be_visible()
+    for address, there in {
+        "/": "table.traces",
+        "/operations": "table.operations",
+        "/map": ".map svg",
+        "/pods": ".notice",
+        f"/compare?before={3:032x}&after={6:032x}": "table",
+    }.items():
+        with opened(chrome, url + address) as page:
+            expect(page.locator(there)).to_be_visible()
+            lefts = page.locator("th").evaluate_all("all => all.map(cell => cell.getBoundingClientRect().left)")
+            assert lefts == sorted(lefts), f"{address}: the columns of a table lie beside one another"

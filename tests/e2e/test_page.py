@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore
-from tests.browser import browser, opened
+from tests.browser import opened
 from tests.fakes.traces import resource_spans, span_message
 from tests.lab import Lab
 from tests.ports import free_port
@@ -55,11 +55,12 @@ def row(page: Page, text: str, *, service: str) -> Locator:
     return page.get_by_role("row", name=f"{text}, {service}")
 
 
-def test_a_pods_start_is_found_opened_and_shows_the_runtimes_spans_under_the_kubelets(lab: Lab) -> None:
-    with browser() as running:
-        url = start(lab)
-        find_and_open(running, url)
-        other_pages_show_the_same_run(running, url)
+def test_a_pods_start_is_found_opened_and_shows_the_runtimes_spans_under_the_kubelets(
+    lab: Lab, chrome: Browser
+) -> None:
+    url = start(lab)
+    find_and_open(chrome, url)
+    other_pages_show_the_same_run(chrome, url)
 
 
 def find_and_open(running: Browser, url: str) -> None:
@@ -132,33 +133,32 @@ def other_pages_show_the_same_run(running: Browser, url: str) -> None:
         expect(page.get_by_role("table", name="Operations")).to_be_visible()
 
 
-def test_a_slow_start_is_held_against_a_quick_one_and_goes_through_a_file_unchanged(lab: Lab) -> None:
-    with browser() as running:
-        url = start(lab)
-        begin_anew_with_a_slow_network(lab, url)
-        with opened(running, f"{url}/?q=root:syncPod+k8s.pod.name={POD}*+k8s.pod.update_type=create") as page:
-            boxes = page.get_by_role("checkbox", name="Compare")
-            expect(boxes).to_have_count(2)
-            boxes.nth(0).check()
-            boxes.nth(1).check()
-            page.get_by_role("link", name="Compare the two").click()
-            slower = page.get_by_role("row").filter(has_text="RunPodSandbox").first
-            expect(slower.locator("td.slower")).to_contain_text("+")
-            expect(page.get_by_role("status")).to_contain_text("slower")
-            slower.get_by_role("link").last.click()  # the sandbox of the slow start, in its trace
-            expect(page.get_by_role("complementary", name="Span details")).to_contain_text("RunPodSandbox")
-            with page.expect_download() as download:
-                page.get_by_role("link", name="OTLP JSON").click()
-            exported = lab.root / download.value.suggested_filename
-            download.value.save_as(exported)
-            trace = page.url.split("/trace/")[1][:32]
-        other = lab.root / "other.db"
-        assert kubeletsim("traces", "import", str(exported), "--db", str(other)).startswith(str(exported))
-        with TraceStore.open(lab.database) as before, TraceStore.open(other) as after:
-            assert [one.trace_id for one in after.traces()] == [trace]
-            assert len(after.spans(trace)) > 20
-            assert sorted(map(repr, after.spans(trace))) == sorted(map(repr, before.spans(trace)))
-            assert as_json(after, trace) == as_json(before, trace)
+def test_a_slow_start_is_held_against_a_quick_one_and_goes_through_a_file_unchanged(lab: Lab, chrome: Browser) -> None:
+    url = start(lab)
+    begin_anew_with_a_slow_network(lab, url)
+    with opened(chrome, f"{url}/?q=root:syncPod+k8s.pod.name={POD}*+k8s.pod.update_type=create") as page:
+        boxes = page.get_by_role("checkbox", name="Compare")
+        expect(boxes).to_have_count(2)
+        boxes.nth(0).check()
+        boxes.nth(1).check()
+        page.get_by_role("link", name="Compare the two").click()
+        slower = page.get_by_role("row").filter(has_text="RunPodSandbox").first
+        expect(slower.locator("td.slower")).to_contain_text("+")
+        expect(page.get_by_role("status")).to_contain_text("slower")
+        slower.get_by_role("link").last.click()  # the sandbox of the slow start, in its trace
+        expect(page.get_by_role("complementary", name="Span details")).to_contain_text("RunPodSandbox")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="OTLP JSON").click()
+        exported = lab.root / download.value.suggested_filename
+        download.value.save_as(exported)
+        trace = page.url.split("/trace/")[1][:32]
+    other = lab.root / "other.db"
+    assert kubeletsim("traces", "import", str(exported), "--db", str(other)).startswith(str(exported))
+    with TraceStore.open(lab.database) as before, TraceStore.open(other) as after:
+        assert [one.trace_id for one in after.traces()] == [trace]
+        assert len(after.spans(trace)) > 20
+        assert sorted(map(repr, after.spans(trace))) == sorted(map(repr, before.spans(trace)))
+        assert as_json(after, trace) == as_json(before, trace)
 
 
 def begin_anew_with_a_slow_network(lab: Lab, url: str) -> None:
@@ -201,26 +201,25 @@ def as_json(store: TraceStore, trace: str) -> list[str]:
     )
 
 
-def test_the_list_fills_live_and_values_are_never_markup(lab: Lab) -> None:
+def test_the_list_fills_live_and_values_are_never_markup(lab: Lab, chrome: Browser) -> None:
     """No node is needed for this: spans as hostile as they come are sent to the receiver itself."""
-    with browser() as running:
-        lab.ui = f"127.0.0.1:{free_port()}"
-        lab.start_collector()
-        evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-        with opened(running, f"http://{lab.ui}") as page:
-            expect(page.get_by_text("No trace matches")).to_be_visible()
-            message = span_message(evil, evil=evil, error=evil)
-            message.events.add(name=evil)
-            send(lab, resource_spans(message, service=evil, more=evil))
-            page.get_by_role("link", name=evil).click()
-            page.locator(".row").first.click()
-            expect(page.get_by_role("complementary")).to_contain_text(evil)
-            for view in ("Flame graph", "Operations"):
-                page.get_by_role("tab", name=view).click()
-                expect(page.locator(".stage")).to_contain_text(evil)
-            for other in ("Operations", "Service map"):
-                page.get_by_role("navigation").get_by_role("link", name=other).click()
-                expect(page.locator("main")).to_contain_text("<img src=x")
+    lab.ui = f"127.0.0.1:{free_port()}"
+    lab.start_collector()
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    with opened(chrome, f"http://{lab.ui}") as page:
+        expect(page.get_by_text("No trace matches")).to_be_visible()
+        message = span_message(evil, evil=evil, error=evil)
+        message.events.add(name=evil)
+        send(lab, resource_spans(message, service=evil, more=evil))
+        page.get_by_role("link", name=evil).click()
+        page.locator(".row").first.click()
+        expect(page.get_by_role("complementary")).to_contain_text(evil)
+        for view in ("Flame graph", "Operations"):
+            page.get_by_role("tab", name=view).click()
+            expect(page.locator(".stage")).to_contain_text(evil)
+        for other in ("Operations", "Service map"):
+            page.get_by_role("navigation").get_by_role("link", name=other).click()
+            expect(page.locator("main")).to_contain_text("<img src=x")
 
 
 def test_the_list_says_that_the_server_is_gone_and_goes_on_when_it_is_back(lab: Lab) -> None:
@@ -259,21 +258,18 @@ def listed(viewer: str) -> int:
         return len(json.load(answer)["traces"])
 
 
-def test_of_a_large_trace_only_the_rows_in_sight_are_in_the_document(lab: Lab) -> None:
-    with browser() as running:
-        lab.ui = f"127.0.0.1:{free_port()}"
-        lab.start_collector()
-        spans = [
-            span_message(span=number, parent=(number - 1) // 3 + 1 if number > 1 else 0) for number in range(1, 5001)
-        ]
-        send(lab, resource_spans(*spans))
-        with opened(running, f"http://{lab.ui}/trace/1") as page:
-            page.locator("main[data-ready]").wait_for()  # the first rows are there sooner
-            expect(page.get_by_text("5,000 spans")).to_be_visible()
-            assert page.locator(".row").count() < 100
-            page.keyboard.press("End")
-            expect(page.locator(".row.chosen")).to_have_id("row-4999")
-            assert page.locator(".row").count() < 100
+def test_of_a_large_trace_only_the_rows_in_sight_are_in_the_document(lab: Lab, chrome: Browser) -> None:
+    lab.ui = f"127.0.0.1:{free_port()}"
+    lab.start_collector()
+    spans = [span_message(span=number, parent=(number - 1) // 3 + 1 if number > 1 else 0) for number in range(1, 5001)]
+    send(lab, resource_spans(*spans))
+    with opened(chrome, f"http://{lab.ui}/trace/1") as page:
+        page.locator("main[data-ready]").wait_for()  # the first rows are there sooner
+        expect(page.get_by_text("5,000 spans")).to_be_visible()
+        assert page.locator(".row").count() < 100
+        page.keyboard.press("End")
+        expect(page.locator(".row.chosen")).to_have_id("row-4999")
+        assert page.locator(".row").count() < 100
 
 
 def test_screenshots_are_in_the_documentation() -> None:

@@ -37,7 +37,7 @@ from tests.fakes.runtime import Life
 from tests.fakes.unsteady import JumpingClock, UnsteadyRuntime
 from tests.pods.node import Node
 
-LIVES_IN_CI = 200
+LIVES_IN_CI = 100
 LIVES = int(os.environ.get("KUBELETSIM_LIVES", LIVES_IN_CI))
 
 CHECK = ("check",)

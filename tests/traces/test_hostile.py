@@ -47,7 +47,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(body)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # examples are large
 @given(body=st.one_of(damaged(), st.binary(max_size=60)))
 def test_damaged_protobuf_is_refused_or_stored(store: TraceStore, body: bytes) -> None:
     refusal = ""
