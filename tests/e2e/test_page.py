@@ -222,22 +222,21 @@ def test_the_list_fills_live_and_values_are_never_markup(lab: Lab, chrome: Brows
             expect(page.locator("main")).to_contain_text("<img src=x")
 
 
-def test_the_list_says_that_the_server_is_gone_and_goes_on_when_it_is_back(lab: Lab) -> None:
-    with browser() as running:
-        lab.ui = f"127.0.0.1:{free_port()}"
-        collector = lab.start_collector()
-        page = running.new_page()
-        page.goto(f"http://{lab.ui}")
-        state = page.get_by_role("status")
-        expect(state).to_contain_text("live")
-        collector.stop()
-        expect(state).to_contain_text("the server does not answer")
-        page.get_by_role("link", name="Pods").click()
-        expect(page.get_by_role("alert").first).to_contain_text("does not answer")
-        lab.start_collector()
-        page.get_by_role("button", name="Try again").click()
-        page.get_by_role("link", name="Traces", exact=True).click()
-        expect(state).to_contain_text("live")
+def test_the_list_says_that_the_server_is_gone_and_goes_on_when_it_is_back(lab: Lab, chrome: Browser) -> None:
+    lab.ui = f"127.0.0.1:{free_port()}"
+    collector = lab.start_collector()
+    page = running.new_page()
+    page.goto(f"http://{lab.ui}")
+    state = page.get_by_role("status")
+    expect(state).to_contain_text("live")
+    collector.stop()
+    expect(state).to_contain_text("the server does not answer")
+    page.get_by_role("link", name="Pods").click()
+    expect(page.get_by_role("alert").first).to_contain_text("does not answer")
+    lab.start_collector()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("link", name="Traces", exact=True).click()
+    expect(state).to_contain_text("live")
 
 
 def test_several_viewers_show_one_store_while_it_is_written(lab: Lab) -> None:
