@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from kubeletsim.traces.otlp import to_json
 from kubeletsim.traces.store import TraceStore
-from tests.browser import opened
+from tests.browser import PATIENCE_MS, opened
 from tests.fakes.traces import resource_spans, span_message
 from tests.lab import Lab
 from tests.ports import free_port
@@ -225,7 +225,8 @@ def test_the_list_fills_live_and_values_are_never_markup(lab: Lab, chrome: Brows
 def test_the_list_says_that_the_server_is_gone_and_goes_on_when_it_is_back(lab: Lab, chrome: Browser) -> None:
     lab.ui = f"127.0.0.1:{free_port()}"
     collector = lab.start_collector()
-    page = running.new_page()
+    page = chrome.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"http://{lab.ui}")
     state = page.get_by_role("status")
     expect(state).to_contain_text("live")
@@ -237,6 +238,7 @@ def test_the_list_says_that_the_server_is_gone_and_goes_on_when_it_is_back(lab: 
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("link", name="Traces", exact=True).click()
     expect(state).to_contain_text("live")
+    page.close()
 
 
 def test_several_viewers_show_one_store_while_it_is_written(lab: Lab) -> None:
