@@ -84,7 +84,7 @@ class Housekeeper:
         except CRIError as error:
             log.error("Error listing containers: %s", error)  # noqa: TRY400  expected, no traceback
             return
-        self._statuses.keep_only(desired.keys() | working.keys())
+        self._statuses.keep_only(desired.keys())  # readiness probes of a pod that ends without a manifest stop at that
         self._keep_user_namespaces(desired.keys() | working.keys() | running.keys())
         await self._remove_orphaned_dirs(desired.keys() | working.keys() | running.keys())
         self._metrics.count(desired, working, rejected={uid for uid in desired if self._pods.is_rejected(uid)})

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from lightkube.models.core_v1 import Pod, PodStatus
 
 from kubeletsim.base.timing import Clock
-from kubeletsim.model.pod import full_name, pod_uid
+from kubeletsim.model.pod import full_name, pod_uid, regular_containers
 from kubeletsim.model.runtime import ContainerState, ObservedPod, PodUID
 from kubeletsim.pods.actions import ProbeResults, latest
 from kubeletsim.pods.probes.metrics import ProbeMetrics
@@ -71,17 +71,18 @@ class ProbeManager:
                 tasks.create_task(worker.run(), name=name, context=context)
 
     def add_pod(self, pod: Pod) -> None:
-        """Have a pod's containers probed from now on, in the caller's context; no change for one that is already.
+        """Have a pod's containers probed from now on, in the caller's context.
 
-        Differs from upstream, which begins anew with a probe that has ended, such as a finished container's, at each
-        sync: there the first thing such a worker does is to cause the next sync.
+        A probe that has ended begins anew at each sync, such as that of a container which is done in a pod that goes
+        on: the first thing it does is to cause the next sync. Upstream stops looking at the first probe that goes on.
         """
         uid = pod_uid(pod)
-        if uid in self._workers:
-            return
         started, monotonic = self._begin()
-        workers = self._workers[uid] = {}
+        workers = self._workers.setdefault(uid, {})
         for target in targets(pod):
+            present = workers.get((target.container.name, target.kind))
+            if present is not None and not present.ended:
+                return
             worker = ProbeWorker(
                 target,
                 prober=self._prober,
@@ -97,9 +98,13 @@ class ProbeManager:
             self._launches.put_nowait((worker, contextvars.copy_context()))
 
     def stop_liveness_and_startup(self, pod: Pod) -> None:
-        """End the probes that could kill a container of a pod that is ending; whether it is ready is still asked."""
-        for (_, kind), worker in self._workers.get(pod_uid(pod), {}).items():
-            if kind is not ProbeKind.READINESS:
+        """End the probes that could kill a container of a pod that is ending; whether it is ready is still asked.
+
+        Those of sidecars go on, as upstream, until nothing of the pod runs.
+        """
+        regular = {container.name for container in regular_containers(pod)}
+        for (name, kind), worker in self._workers.get(pod_uid(pod), {}).items():
+            if kind is not ProbeKind.READINESS and name in regular:
                 worker.stop()
 
     def remove_pod(self, uid: PodUID) -> None:
@@ -119,14 +124,17 @@ class ProbeManager:
     def view(self, pod: Pod, observed: ObservedPod) -> ProbeView:
         """Return what the probes say of a pod's running containers; who is not ready is asked again at once."""
         uid, started, ready = pod_uid(pod), {}, {}
+        shown = _shown_as_started(self._status(uid))
         for target in targets(pod):
             name, seen = target.container.name, latest(observed, target.container.name)
             if seen is None or seen.state is not ContainerState.RUNNING:
                 continue
             held = self._results.get(target.kind, seen.id)
             if target.kind is ProbeKind.STARTUP:
-                if held is not None or self._is_probed(uid, (name, target.kind)):
+                if held is not None:
                     started[name] = held is ProbeResult.SUCCESS
+                elif self._is_probed(uid, (name, target.kind)):
+                    started[name] = name in shown  # until the probe takes note of the new instance
             elif target.kind is ProbeKind.READINESS and started.get(name, True):
                 if held is ProbeResult.SUCCESS:
                     ready[name] = True
@@ -146,3 +154,11 @@ class ProbeManager:
         if self._started is None:
             self._started = self._clock.now(), self._clock.monotonic()
         return self._started
+
+
+def _shown_as_started(status: PodStatus | None) -> set[str]:
+    """Return the containers that the last status showed as started."""
+    if status is None:
+        return set()
+    every = (*(status.initContainerStatuses or ()), *(status.containerStatuses or ()))
+    return {shown.name for shown in every if shown.started}
