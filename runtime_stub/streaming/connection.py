@@ -9,8 +9,8 @@ import logging
 from contextlib import suppress
 from typing import Protocol
 
+from kubeletsim.base import spdy
 from runtime_stub.pipe import Pipe
-from runtime_stub.streaming import spdy
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from kubeletsim.base import spdy
 from runtime_stub.network.carrying import carry
 from runtime_stub.network.stream import End
 from runtime_stub.pipe import Pipe, until_either
-from runtime_stub.streaming import spdy
 from runtime_stub.streaming.connection import SpdyConnection, SpdyStream
 from runtime_stub.streaming.remote_websocket import Channels
 

@@ -6,8 +6,8 @@ Upstream: cri-streaming's remotecommand/httpstream.go.
 import asyncio
 import logging
 
+from kubeletsim.base import spdy
 from runtime_stub.shell.program import Stream
-from runtime_stub.streaming import spdy
 from runtime_stub.streaming.connection import SpdyConnection, SpdyStream
 from runtime_stub.streaming.outcome import Outcome, status_bytes
 from runtime_stub.streaming.tickets import Streams

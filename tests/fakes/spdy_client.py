@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from runtime_stub.streaming import spdy
+from kubeletsim.base import spdy
 
 
 class SpdyClient:

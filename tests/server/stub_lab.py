@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import msgspec
 from lightkube.models.core_v1 import Pod, PodStatus
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -21,7 +22,7 @@ from tests.fakes.pods import container, make_pod
 from tests.runtime_stub.conftest import IMAGE, Client, connected
 from tests.runtime_stub.streaming.conftest import NGINX
 from tests.server.lab import Client as Caller
-from tests.server.lab import Host, Pair, Telemetry
+from tests.server.lab import Host, Pair, Telemetry, trusting
 
 LABELS = {POD_NAME_LABEL: "web", POD_NAMESPACE_LABEL: "default", POD_UID_LABEL: "uid-web"}
 
@@ -95,3 +96,12 @@ def _pod(shell_id: str) -> Pod:
         "state": {"running": {}},
     }
     return msgspec.structs.replace(pod, status=PodStatus.from_dict({"containerStatuses": [shown]}))
+
+
+@asynccontextmanager
+async def web_socket(url: str, protocol: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """Connect over TLS and offer a sub-protocol."""
+    async with aiohttp.ClientSession() as session:
+        connection = session.ws_connect(url, protocols=[protocol], ssl=trusting())
+        async with connection as socket:
+            yield socket

@@ -21,12 +21,14 @@ from kubeletsim.server.running import Running, RunningRuntime
 from kubeletsim.server.streams.options import (
     WEBSOCKET_PROTOCOL,
     BadOptions,
+    StreamOptions,
     is_websocket,
     read_ports,
     read_stream_options,
     tunnelled_protocols,
 )
 from kubeletsim.server.streams.proxy import proxy
+from kubeletsim.server.streams.translate import translated, wants_v5
 from kubeletsim.server.streams.tunnel import tunnel
 from kubeletsim.server.targets import container_target, find_pod, pod_target
 
@@ -94,7 +96,7 @@ class Streams:
             )
         except CRIError as error:
             return _refusal(error)
-        return await proxy(request, url)
+        return await self._lead(request, url, options=options, subresource="exec")
 
     async def attach(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer with the streams of a container's first process, which has a terminal if its manifest says so."""
@@ -118,12 +120,12 @@ class Streams:
             )
         except CRIError as error:
             return _refusal(error)
-        return await proxy(request, url)
+        return await self._lead(request, url, options=options, subresource="attach")
 
     async def port_forward(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer with connections to ports of a pod."""
         target = pod_target(request.path)
-        websocket = is_websocket(request.headers.getall("Connection", []), request.headers.get("Upgrade", ""))
+        websocket = _is_websocket(request)
         tunnelled = websocket and tunnelled_protocols(request.headers.getall(WEBSOCKET_PROTOCOL, []))
         try:
             ports = read_ports(request.query.getall("port", [])) if websocket and not tunnelled else []
@@ -148,6 +150,19 @@ class Streams:
             self._websockets.labels("portforward").inc()
             return await tunnel(request, url)
         return await proxy(request, url)
+
+    async def _lead(
+        self, request: web.BaseRequest, url: str, *, options: StreamOptions, subresource: str
+    ) -> web.StreamResponse:
+        """Lead a client to a command's streams, by way of a translation if it speaks what runtimes do not."""
+        if _is_websocket(request) and wants_v5(request.headers.getall(WEBSOCKET_PROTOCOL, [])):
+            self._websockets.labels(subresource).inc()
+            return await translated(request, url, options=options)
+        return await proxy(request, url)
+
+
+def _is_websocket(request: web.BaseRequest) -> bool:
+    return is_websocket(request.headers.getall("Connection", []), request.headers.get("Upgrade", ""))
 
 
 def _refusal(why: CRIError | str) -> web.Response:

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from kubeletsim.base import spdy
 from kubeletsim.pb import cri_pb2 as pb
-from runtime_stub.streaming import spdy
 from tests.fakes.spdy_client import spdy_client
 from tests.runtime_stub.streaming.conftest import Pod
 

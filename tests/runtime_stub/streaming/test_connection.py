@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubeletsim.base import spdy
 from runtime_stub.pipe import MAX_WAITING_BYTES
-from runtime_stub.streaming import connection, spdy
+from runtime_stub.streaming import connection
 from runtime_stub.streaming.connection import SpdyConnection
-from tests.runtime_stub.streaming.test_spdy import FRAMES
+from tests.base.spdy.test_frames import FRAMES
 
 
 class Link:

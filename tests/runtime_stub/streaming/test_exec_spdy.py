@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from kubeletsim.base import spdy
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.settings import Settings
-from runtime_stub.streaming import remote_spdy, spdy
+from runtime_stub.streaming import remote_spdy
 from tests.fakes.spdy_client import SpdyClient, spdy_client
 from tests.runtime_stub.conftest import connected
 from tests.runtime_stub.streaming.conftest import Pod, make_pod

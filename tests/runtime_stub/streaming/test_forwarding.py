@@ -5,8 +5,9 @@ import asyncio
 import aiohttp
 import pytest
 
+from kubeletsim.base import spdy
 from kubeletsim.pb import cri_pb2 as pb
-from runtime_stub.streaming import forwarding, spdy
+from runtime_stub.streaming import forwarding
 from tests.fakes.spdy_client import SpdyClient, spdy_client
 from tests.runtime_stub.streaming.conftest import Pod
 

@@ -10,11 +10,12 @@ import pytest
 from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from kubeletsim.base import spdy
 from kubeletsim.base.timing import LoopClock
 from kubeletsim.pb import cri_pb2 as pb
 from runtime_stub.settings import Settings
 from runtime_stub.state.refusals import Refusal
-from runtime_stub.streaming import server, spdy, tickets
+from runtime_stub.streaming import server, tickets
 from tests.fakes.otlp_receiver import running_receiver
 from tests.fakes.spdy_client import spdy_client
 from tests.runtime_stub.conftest import connected

@@ -2,31 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 
+from kubeletsim.base import spdy
 from kubeletsim.model.errors import CRIError
 from kubeletsim.pb import cri_pb2 as pb
-from runtime_stub.streaming import spdy
 from tests.fakes.spdy_client import SpdyClient, spdy_client
 from tests.ports import free_port
 from tests.server.lab import trusting
-from tests.server.stub_lab import Lab
+from tests.server.stub_lab import Lab, web_socket
 
 V4 = "v4.channel.k8s.io"
 FORWARD = "portforward.k8s.io"
 GET = b"GET / HTTP/1.1\r\nHost: pod\r\n\r\n"
-
-
-@asynccontextmanager
-async def web_socket(url: str, protocol: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    async with aiohttp.ClientSession() as session:
-        connection = session.ws_connect(url, protocols=[protocol], ssl=trusting())
-        async with connection as socket:
-            yield socket
 
 
 async def open_all(remote: SpdyClient, *names: str) -> dict[str, int]:

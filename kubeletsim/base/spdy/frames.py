@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from runtime_stub.streaming.spdy_headers import HeaderCompressor, HeaderDecompressor, HeaderFault, Headers
+from kubeletsim.base.spdy.headers import HeaderCompressor, HeaderDecompressor, HeaderFault, Headers
 
 VERSION = 3
 MAX_FRAME_BYTES = 2**24 - 1

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime_stub.streaming import spdy
-from runtime_stub.streaming.spdy_headers import DICTIONARY, MAX_BLOCK_BYTES, HeaderCompressor
+from kubeletsim.base import spdy
+from kubeletsim.base.spdy.headers import DICTIONARY, MAX_BLOCK_BYTES, HeaderCompressor
 
 IDS = st.integers(1, spdy.MAX_STREAM_ID)
 WORDS = st.integers(0, 2**32 - 1)

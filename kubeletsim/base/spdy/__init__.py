@@ -1,0 +1,41 @@
+"""SPDY/3.1 as Kubernetes speaks it, from bytes to frames and back; runtime and kubelet both need it."""
+
+from kubeletsim.base.spdy.frames import (
+    MAX_FRAME_BYTES,
+    MAX_STREAM_ID,
+    Data,
+    Decoder,
+    Encoder,
+    Fault,
+    Frame,
+    GoAway,
+    MoreHeaders,
+    Ping,
+    ResetStatus,
+    RstStream,
+    Settings,
+    SynReply,
+    SynStream,
+    Type,
+    WindowUpdate,
+)
+
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "MAX_STREAM_ID",
+    "Data",
+    "Decoder",
+    "Encoder",
+    "Fault",
+    "Frame",
+    "GoAway",
+    "MoreHeaders",
+    "Ping",
+    "ResetStatus",
+    "RstStream",
+    "Settings",
+    "SynReply",
+    "SynStream",
+    "Type",
+    "WindowUpdate",
+]
