@@ -109,6 +109,16 @@ class Each:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """Carry out `first` for some members of a group at a time, `then` for one after another, each when it can be."""
+
+    group: str
+    first: "Plan"
+    then: "Plan"
+    at_once: int
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Add attributes to the call's SERVER span."""
 
@@ -125,7 +135,9 @@ class Mark:
     """An attribute of that name gets the time since the call began, as Go prints it."""
 
 
-Node = Union[SpanOf, Spend, Do, When, Attempt, Beside, Each, Note, Mark]  # noqa: UP007  # the nodes refer to it before it exists
+Node = Union[  # noqa: UP007  # the nodes refer to it before it exists
+    SpanOf, Spend, Do, When, Attempt, Beside, Each, Overlap, Note, Mark
+]
 Plan = tuple[Node, ...]
 Plans = Mapping[str, Plan]
 """Plans by RPC name: `RunPodSandbox`. An RPC without a plan does its work without spans and without delay."""
@@ -143,7 +155,7 @@ def nodes(plan: Plan) -> Iterator[Node]:
         match node:
             case SpanOf(body=body) | When(_, body) | Each(_, body):
                 yield from nodes(body)
-            case Attempt(first, second) | Beside(first, second):
+            case Attempt(first, second) | Beside(first, second) | Overlap(_, first, second):
                 yield from nodes(first)
                 yield from nodes(second)
 
@@ -166,6 +178,8 @@ def without(plan: Plan, omits: Callable[[str], bool]) -> Plan:
                 found.append(Attempt(without(body, omits), without(otherwise, omits)))
             case Beside(body, beside):
                 found.append(Beside(without(body, omits), without(beside, omits)))
+            case Overlap():
+                found.append(replace(node, first=without(node.first, omits), then=without(node.then, omits)))
             case _:
                 found.append(node)
     return tuple(found)
@@ -194,6 +208,8 @@ def _without_spans(plan: Iterable[Node]) -> Iterator[Node]:
                 yield Attempt(without_spans(body), without_spans(otherwise))
             case Beside(body, beside):
                 yield Beside(without_spans(body), without_spans(beside))
+            case Overlap():
+                yield replace(node, first=without_spans(node.first), then=without_spans(node.then))
             case Spend() | Do():
                 yield node
             case Note() | Mark():

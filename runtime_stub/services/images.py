@@ -119,9 +119,10 @@ class ImageHandlers:
         return pb.RemoveImageResponse()
 
     def image_fs_info(self, request: pb.ImageFsInfoRequest) -> pb.ImageFsInfoResponse:
-        """Show how much room the images take."""
+        """Show how much room the images take, and the layers of those that are being pulled."""
         del request
-        used = sum(image.size_bytes for image in self._machine.images.all()) * UNPACKED_PER_COMPRESSED
+        present = sum(image.size_bytes for image in self._machine.images.all())
+        used = (present + self._puller.kept_bytes) * UNPACKED_PER_COMPRESSED
         usage = pb.FilesystemUsage(
             timestamp=self._machine.now(),
             fs_id=pb.FilesystemIdentifier(mountpoint=str(self._filesystem)),

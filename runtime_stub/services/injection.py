@@ -11,8 +11,9 @@ from typing import Protocol
 
 from opentelemetry.trace import Span
 
+from runtime_stub.behaviour.course import Course
 from runtime_stub.behaviour.latency import Draws
-from runtime_stub.behaviour.plan import Attempt, Beside, Each, Plan, Scalar, SpanOf, Spend, When
+from runtime_stub.behaviour.plan import Attempt, Beside, Each, Overlap, Plan, Scalar, SpanOf, Spend, When
 from runtime_stub.behaviour.rules.rule import KINDS, Condition, Error, Hang, LostEvent, Oversize, Reset
 from runtime_stub.behaviour.rules.rulebook import Blow, Decision
 from runtime_stub.behaviour.rules.subject import Subject
@@ -101,6 +102,25 @@ class Injection:
                     await self._strike(self._blow, facts)
                 finally:
                     pace.catch_up()
+
+    @property
+    def shares_link(self) -> bool:
+        """Whether what is transferred comes over one link, whose bandwidth a rule has set."""
+        return self._delay is not None and self._delay.how.bytes_per_second is not None
+
+    @property
+    def account(self) -> tuple[float, float]:
+        """Seconds of work so far, and what they would have been without a rule."""
+        return self._spent_seconds, self._spent_seconds - self._added_seconds
+
+    def overlap(self, *, at_once: int) -> "Overlapping":
+        """Begin to keep account of work that overlaps."""
+        return Overlapping(self, at_once=at_once)
+
+    def save(self, *, spent: float, unruled: float) -> None:
+        """Take seconds off the account that passed side by side."""
+        self._spent_seconds -= spent
+        self._added_seconds -= spent - unruled
 
     async def make_up(self, pace: Pace) -> None:
         """Spend what the course of the call has left over of the time it should take."""
@@ -247,4 +267,41 @@ class Injection:
                 case Each(group, body):
                     for member in scene.groups[group]():
                         total += self._course_seconds(body, member, draws)
+                case Overlap(group, first, then, at_once):
+                    course = Course(at_once=1 if self.shares_link else at_once)
+                    for member in scene.groups[group]():
+                        ready = course.arrive(course.begin() + self._course_seconds(first, member, draws))
+                        course.finish(ready + self._course_seconds(then, member, draws))
+                    total += course.end
         return total
+
+
+class Overlapping:
+    """The account of work that overlaps, kept by what was drawn, as what the clock says differs from run to run."""
+
+    def __init__(self, injection: Injection, *, at_once: int) -> None:
+        self._injection = injection
+        self._courses = (Course(at_once=at_once), Course(at_once=at_once))
+        self._ready = (0.0, 0.0)
+        self._began = self._mark = injection.account
+
+    def arrive(self) -> None:
+        """Note that a member's first stage is over."""
+        spent, unruled = self._courses
+        one, other = self._elapsed()
+        self._ready = spent.arrive(spent.begin() + one), unruled.arrive(unruled.begin() + other)
+
+    def finish(self) -> None:
+        """Note that its second stage is over."""
+        for course, ready, seconds in zip(self._courses, self._ready, self._elapsed(), strict=True):
+            course.finish(ready + seconds)
+
+    def settle(self) -> None:
+        """Put what it took altogether on the injection's account, in the place of the sum."""
+        sums = (now - began for now, began in zip(self._injection.account, self._began, strict=True))
+        spent, unruled = (total - course.end for total, course in zip(sums, self._courses, strict=True))
+        self._injection.save(spent=spent, unruled=unruled)
+
+    def _elapsed(self) -> tuple[float, float]:
+        before, self._mark = self._mark, self._injection.account
+        return self._mark[0] - before[0], self._mark[1] - before[1]

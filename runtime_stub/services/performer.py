@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from kubeletsim.base.timing import Clock
+from runtime_stub.behaviour.course import Course
 from runtime_stub.behaviour.latency import Draws, LatencyModel
 from runtime_stub.behaviour.plan import (
     Attempt,
@@ -26,6 +27,7 @@ from runtime_stub.behaviour.plan import (
     Kind,
     Mark,
     Note,
+    Overlap,
     Plan,
     Plans,
     Scope,
@@ -135,6 +137,8 @@ class Performer:
                         if not (isinstance(refusal, Injected) and refusal.keep):
                             await self._play(otherwise, scene, call, parent)
                         raise
+                case Overlap():
+                    await self._play_overlap(node, scene, call, parent)
                 case Beside():
                     await self._play_beside(node, scene, call, parent)
                 case Note(attributes):
@@ -144,6 +148,29 @@ class Performer:
                     if node.duration:
                         values[node.duration] = go_duration(call.pace.elapsed)
                     parent.add_event(self._text(node.event, scene), values, call.pace.stamp())
+
+    async def _play_overlap(self, node: Overlap, scene: Scene, call: "_Call", parent: Span) -> None:
+        """Tell members one by one with the times they have together; it takes as long as it would."""
+        at_once = 1 if call.injection is not None and call.injection.shares_link else node.at_once
+        course = Course(at_once=at_once, begins=call.pace.at)
+        account = call.injection.overlap(at_once=at_once) if call.injection is not None else None
+        for member in scene.groups[node.group]():
+            first = then = call.pace.told_from(course.begin())
+            try:
+                await self._play(node.first, member, replace(call, pace=first), parent)
+                then = call.pace.told_from(course.arrive(first.at))
+                if account is not None:
+                    account.arrive()
+                await self._play(node.then, member, replace(call, pace=then), parent)
+                course.finish(then.at)
+                if account is not None:
+                    account.finish()
+            finally:
+                call.pace.join(first)
+                call.pace.join(then)
+                member.clean_up()
+        if account is not None:
+            account.settle()
 
     async def _play_beside(self, node: Beside, scene: Scene, call: "_Call", parent: Span) -> None:
         pace = call.pace.beside()
@@ -224,6 +251,10 @@ class _Pace:
     def beside(self) -> "_Pace":
         """Return the pace of something that begins now and is told later."""
         return _Pace(self._clock, enabled=self._enabled, began=self._began, at=self.at + _BESIDE_SECONDS)
+
+    def told_from(self, at: float) -> "_Pace":
+        """Return the pace of something that begins at a moment which may be over."""
+        return _Pace(self._clock, enabled=self._enabled, began=self._began, at=at)
 
     def join(self, other: "_Pace") -> None:
         """Go on when both are done."""

@@ -26,8 +26,13 @@ class Puller:
         self._machine = machine
         self._catalogue = catalogue
         self._id_prefix = id_prefix
-        self._kept: set[str] = set()
-        """Digests of the layers that came before a pull broke off."""
+        self._kept: dict[str, int] = {}
+        """Sizes by digest of the layers that have come of images that are not whole yet."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """How large the layers are that pulls have brought so far, of those under way and those that broke off."""
+        return sum(self._kept.values())
 
     def id_of(self, reference: Reference) -> str:
         """Return the id that an image has, or would have."""
@@ -94,7 +99,8 @@ class Puller:
 
         def commit() -> None:
             self.store(text, pinned=pinned)
-            self._kept.difference_update(layer.digest for layer in content.layers)
+            for layer in content.layers:
+                self._kept.pop(layer.digest, None)
 
         scene.steps = {"resolve": resolve, "commit": commit}
         scene.conditions = {"absent": lambda: self._machine.images.find(id_) is None}
@@ -105,7 +111,10 @@ class Puller:
         return self._catalogue.content(reference)
 
     def _layer_scene(self, reference: Reference, layer: Layer) -> Scene:
-        return Scene(facts=_layer_facts(reference, layer), steps={"keep": lambda: self._kept.add(layer.digest)})
+        def keep() -> None:
+            self._kept[layer.digest] = layer.size_bytes
+
+        return Scene(facts=_layer_facts(reference, layer), steps={"keep": keep})
 
 
 def _facts(reference: Reference, content: Content) -> dict[str, str | int | float | bool | tuple[str, ...]]:

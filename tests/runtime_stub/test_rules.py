@@ -14,7 +14,7 @@ from runtime_stub.rule_schema import RuleText
 from runtime_stub.server import serving
 from runtime_stub.settings import Settings
 from tests.fakes.otlp_receiver import running_receiver
-from tests.runtime_stub.conftest import connected, dialled
+from tests.runtime_stub.conftest import Client, connected, dialled
 from tests.runtime_stub.test_tracing import SAMPLED
 
 
@@ -159,16 +159,24 @@ async def test_a_stream_can_be_refused(settings: Settings) -> None:
             await client.runtime.GetContainerEvents(pb.GetEventsRequest()).read()
 
 
+async def used_bytes(client: Client) -> int:
+    answer = await client.images.ImageFsInfo(pb.ImageFsInfoRequest())
+    return int(answer.image_filesystems[0].used_bytes.value)
+
+
 async def test_of_a_pull_that_broke_off_the_layers_that_came_are_kept(settings: Settings) -> None:
     fault = {"error": {"code": "UNKNOWN"}, "at": "pull.fetch_megabyte", "occurrence": 3}
     request = pb.PullImageRequest(image=pb.ImageSpec(image="nginx:1.27"))
     with running_receiver() as receiver:
         settings = replace(settings, rules=(rule(match={"image": "nginx:*"}, when={"first": 1}, fault=fault),))
         async with connected(settings, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{receiver.target}") as client:
+            before = await used_bytes(client)
             await failure(client.images.PullImage(request, metadata=SAMPLED))
+            broken_off = await used_bytes(client)
             assert not (await client.images.ImageStatus(pb.ImageStatusRequest(image=request.image))).HasField("image")
             await client.images.PullImage(request, metadata=SAMPLED)
             assert (await client.images.ImageStatus(pb.ImageStatusRequest(image=request.image))).HasField("image")
+            assert before < broken_off < await used_bytes(client), "a pull's progress shows in the room it takes"
 
         fetched = [one for one in receiver.spans if one.name == "pkg.unpack.unpacker.fetchLayer"]
         digests = [next(a.value.string_value for a in one.attributes if a.key.endswith("digest")) for one in fetched]

@@ -17,6 +17,7 @@ from runtime_stub.behaviour.plan import (
     Fact,
     Mark,
     Note,
+    Overlap,
     Plan,
     Plans,
     Spend,
@@ -73,7 +74,7 @@ _PULL: Plan = (
             handler("config"),
             inner(
                 "pkg.unpack.unpacker.unpack",
-                Each(
+                Overlap(
                     "layers",
                     (
                         inner(
@@ -81,6 +82,8 @@ _PULL: Plan = (
                             http("GET", "url", Spend("pull.fetch_megabyte", times="megabytes")),
                             attributes=LAYER,
                         ),
+                    ),
+                    (
                         inner(
                             "pkg.unpack.unpacker.unpackLayer",
                             Spend("pull.unpack_megabyte", times="megabytes"),
@@ -88,6 +91,7 @@ _PULL: Plan = (
                         ),
                         Do("keep"),
                     ),
+                    at_once=3,  # max_concurrent_downloads
                 ),
             ),
         ),

@@ -7,7 +7,7 @@ where CRI-O does the same work. Spans that its functions open and close within m
 from collections.abc import Mapping
 
 from runtime_stub.behaviour.latency import Latency
-from runtime_stub.behaviour.plan import Do, Each, Kind, Node, Plan, Plans, Scope, SpanOf, Spend, When
+from runtime_stub.behaviour.plan import Do, Each, Kind, Node, Overlap, Plan, Plans, Scope, SpanOf, Spend, When
 from runtime_stub.behaviour.profiles.crio_wordings import WORDINGS
 from runtime_stub.behaviour.profiles.profile import Profile
 
@@ -93,6 +93,9 @@ def _read(rpc: str, *more: Node) -> Plan:
     """Return a call that only looks something up."""
     return _call(rpc, _server(rpc, Do("answer"), *more))
 
+
+_LAYERS = Overlap("layers", (Spend("pull.megabyte", times="megabytes"),), (Do("keep"),), at_once=6)
+"""The image library fetches six at a time."""
 
 PLANS: Plans = {
     "RunPodSandbox": _call(
@@ -189,7 +192,7 @@ PLANS: Plans = {
                 "pullImage",
                 Spend("pull.resolve"),
                 Do("resolve"),
-                When("absent", (Each("layers", (Spend("pull.megabyte", times="megabytes"), Do("keep"))),)),
+                When("absent", (_LAYERS,)),
                 Do("commit"),
             ),
         ),

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from kubeletsim.base.timing import LoopClock
 from runtime_stub.behaviour.distributions import Constant
 from runtime_stub.behaviour.latency import Latency, LatencyModel
-from runtime_stub.behaviour.plan import Do, Each, Kind, Node, Plan, Scope, SpanOf, Spend, When
+from runtime_stub.behaviour.plan import Do, Each, Kind, Node, Overlap, Plan, Scope, SpanOf, Spend, When
 from runtime_stub.behaviour.rules.rule import Error, Fault, Hang, Place, Reset, Rule, Slowness
 from runtime_stub.behaviour.rules.rulebook import Rulebook
 from runtime_stub.behaviour.rules.subject import Subject
@@ -157,6 +157,28 @@ async def test_layers_arrive_at_the_bandwidth(stage: Stage, looptime: float) -> 
     )
 
     assert float(looptime) == pytest.approx(1.52, abs=1e-5)
+
+
+LAYERS: Plan = (Overlap("layers", (Spend("two"),), (Spend("one"),), at_once=3),)
+
+
+@pytest.mark.parametrize(
+    ("latency", "seconds"),
+    [
+        (Slowness(factor=1), 0.03 + 3 * 0.01 + 0.01),
+        (Slowness(factor=2), 0.06 + 3 * 0.02 + 0.02),
+        (Slowness(total=Constant(0.4)), 0.4),
+        (Slowness(add=Constant(0.4)), 0.47),
+    ],
+)
+async def test_layers_come_side_by_side(stage: Stage, looptime: float, latency: Slowness, seconds: float) -> None:
+    scene = Scene(groups={"layers": lambda: [Scene() for _ in range(4)]})
+
+    await stage.perform(LAYERS, latency=latency, scene=scene)
+
+    assert float(looptime) == pytest.approx(seconds, abs=1e-5)
+    assert stage.noted["stub.latency.planned"] == pytest.approx(seconds, abs=1e-5)
+    assert stage.noted["stub.latency"] == pytest.approx(seconds - 0.07, abs=1e-5)
 
 
 async def test_a_fault_strikes_after_the_piece_of_work_it_names(stage: Stage, looptime: float) -> None:
