@@ -11,7 +11,7 @@ from itertools import islice
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from kubeletsim.traces import wire
-from kubeletsim.traces.attribute_index import Pattern, text_in
+from kubeletsim.traces.attribute_index import Pattern, texts_in
 from kubeletsim.traces.commit import payload, unpacked
 from kubeletsim.traces.filters import AttributeFilter, TraceFilter, as_glob, text_of
 from kubeletsim.traces.otlp import decode_value
@@ -133,7 +133,7 @@ class _Wanted:
         found = None
         for one in encoded:
             if self.plain_start and one.startswith(self.plain_start):
-                found = text_in(one, len(self.plain_start)).decode()
+                found = texts_in((one,), len(self.plain_start))[0].decode()
             elif self.encoded_key in one and (pair := KeyValue.FromString(one)).key == self.key:
                 found = text_of(decode_value(pair.value))
         return found

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from kubeletsim.traces.attribute_index import Pattern, index_attributes, needle_of
+from kubeletsim.traces.attribute_index import Pattern, index_attributes, needle_of, texts_in
 from kubeletsim.traces.filters import as_glob, text_of
 from kubeletsim.traces.otlp import decode_value
 
@@ -89,3 +89,12 @@ def test_a_pattern_is_looked_for_by_its_longest_piece() -> None:
     assert needle_of("*-7") == b"-7\0"
     assert needle_of("") == b"\0\0"
     assert needle_of("*") == b""
+
+
+def test_numbers_and_texts_are_read_off_the_bytes_as_they_would_be_decoded() -> None:
+    numbers = [-1, 0, 1, 127, 128, 129, 255, 256, 8191, 16383, 16384, 2**31, 2**63 - 1]
+    texts = ["", "a", "x" * 125, "x" * 126, "ä" * 62, "18"]
+    values = [AnyValue(int_value=number) for number in numbers] + [AnyValue(string_value=text) for text in texts]
+    encoded = [KeyValue(key="k", value=value).SerializeToString() for value in values]
+
+    assert texts_in(encoded, 3) == [str(number).encode() for number in numbers] + [text.encode() for text in texts]
