@@ -22,7 +22,7 @@ class Child:
     process: asyncio.subprocess.Process
     log: Path
 
-    async def until(self, ready: Callable[[], Awaitable[bool]], *, what: str, seconds: float = 20.0) -> None:
+    async def until(self, ready: Callable[[], Awaitable[bool]], *, what: str, seconds: float = 60.0) -> None:
         """Poll until `ready`; a program that ends or dawdles is a StartupError with its last words."""
         try:
             async with asyncio.timeout(seconds):

@@ -32,7 +32,7 @@ from kubeletsim.traces.store import TraceStore
 NODE = "demo"
 SHOWN_POD = "web"
 POLL_SECONDS = 0.1
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 60.0
 QUICK_EXPORT = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 """A person is waiting: spans leave every tenth of a second instead of every five."""
 
@@ -202,7 +202,7 @@ def _sample_manifests() -> Path:
 
 
 def _get_pods(lab: Laboratory) -> list[dict[str, Any]]:
-    with urlopen(f"http://127.0.0.1:{lab.ports.read_only}/pods", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{lab.ports.read_only}/pods", timeout=30) as answer:
         return list(json.load(answer)["items"] or [])
 
 

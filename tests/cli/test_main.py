@@ -13,7 +13,7 @@ from kubeletsim.model.errors import ConfigError, Fault, StartupError
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "kubeletsim", *arguments], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "kubeletsim", *arguments], capture_output=True, text=True, check=False, timeout=120
     )
 
 

@@ -21,7 +21,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_the_demo_prints_a_pod_start_and_its_pods_and_leaves_nothing(environ: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "kubeletsim", "demo"], env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "kubeletsim", "demo"], env=environ, capture_output=True, text=True, timeout=240
     )
 
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,7 @@ def test_the_demo_on_a_failing_runtime_shows_what_failed(environ: dict[str, str]
     faults = Path(__file__).parents[2] / "config" / "runtime-stub-faults.yaml"
     done = subprocess.run(
         [sys.executable, "-m", "kubeletsim", "demo", "--stub-config", str(faults)],
-        env=environ, capture_output=True, text=True, timeout=90,
+        env=environ, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
@@ -55,7 +55,7 @@ def test_a_program_that_cannot_start_is_named_with_its_last_words(environ: dict[
     environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = "/no/such/file.pem"
 
     done = subprocess.run(
-        [sys.executable, "-m", "kubeletsim", "demo"], env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "kubeletsim", "demo"], env=environ, capture_output=True, text=True, timeout=240
     )
 
     assert done.returncode == 1
@@ -74,7 +74,7 @@ def test_a_demo_that_is_kept_goes_on_until_it_is_interrupted(environ: dict[str, 
 
         demo.send_signal(signal.SIGINT)
 
-        assert demo.wait(30) == 0
+        assert demo.wait(120) == 0
     assert list(Path(environ["TMPDIR"]).iterdir()) == []
 
 
@@ -88,7 +88,7 @@ def test_a_demo_interrupted_while_it_starts_says_so_and_leaves_nothing(environ: 
         demo.send_signal(signal.SIGINT)
         demo.send_signal(signal.SIGINT)
 
-        assert demo.wait(30) == 1
+        assert demo.wait(120) == 1
         assert demo.stderr
         assert demo.stderr.read() == "kubeletsim: interrupted before there was anything to show\n"
     assert list(logs.iterdir()) == []

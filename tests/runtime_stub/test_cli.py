@@ -21,7 +21,7 @@ def settings(*arguments: str) -> Settings:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "runtime_stub", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_without_flags_everything_is_the_default() -> None:

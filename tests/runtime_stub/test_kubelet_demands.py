@@ -189,7 +189,7 @@ async def test_only_not_found_means_gone(client: Client, rpc: str, request_: obj
 
 async def lines_of(path: Path, count: int) -> list[str]:
     """Return the lines of a log once there are so many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not path.exists() or len(lines := path.read_text().splitlines()) < count:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0)
     return lines

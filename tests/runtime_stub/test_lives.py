@@ -59,7 +59,7 @@ async def outcome(client: Client) -> str:
 
 async def back(client: Client) -> None:
     """Wait until the runtime answers again; a call may go down with its connection."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await outcome(client) != "OK":
             pass
 

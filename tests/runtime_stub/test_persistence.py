@@ -34,7 +34,7 @@ async def child(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.Pr
     )  # fmt: skip
     assert process.stderr is not None
     try:
-        line = await asyncio.wait_for(process.stderr.readline(), 20)
+        line = await asyncio.wait_for(process.stderr.readline(), 60)
         assert b"listening" in line, line + await process.stderr.read()
         async with dialled(settings) as client:
             yield process, client
@@ -223,7 +223,7 @@ async def test_nothing_is_touched_but_the_root_directory_and_what_a_request_name
         cwd=directory, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None
-    assert b"listening" in await asyncio.wait_for(process.stderr.readline(), 20)
+    assert b"listening" in await asyncio.wait_for(process.stderr.readline(), 60)
     async with dialled(settings) as client:
         await client.images.PullImage(pb.PullImageRequest(image=pb.ImageSpec(image=IMAGE)))
         id_ = await client.run("sh", "-c", "echo x > /tmp/x; mkdir -p /data; echo $(ls /); sleep 1000")

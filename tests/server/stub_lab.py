@@ -45,7 +45,7 @@ class Lab:
 
     async def spans(self) -> list[ReadableSpan]:
         """Return the server's spans, once there is one: it ends after its answer has come."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not (spans := self.host.telemetry.spans()):  # noqa: ASYNC110  nothing tells of a span's end
                 await asyncio.sleep(0.01)
         return spans

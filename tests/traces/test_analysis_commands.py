@@ -159,7 +159,7 @@ def test_tail_prints_what_is_there_and_then_what_arrives(database: Path, output:
             assert (output == "json") == line.startswith("{")
             process.send_signal(signal.SIGINT)
             assert process.stdout.read() == ""
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()

@@ -315,11 +315,11 @@ def test_collect_stores_everything_it_acknowledged_and_ends_cleanly(tmp_path: Pa
                 export(ExportTraceServiceRequest(resource_spans=[resource_spans(span_message(trace=trace))]))
         body = to_json([resource_spans(span_message(trace=21))]).encode()
         sent = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(sent, timeout=10) as answer:
+        with urllib.request.urlopen(sent, timeout=60) as answer:
             assert answer.status == 200
         assert len(json.loads(output("ls", "--db", database, "-o", "json", "--limit", "100"))) == 21
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
     assert [path.name for path in tmp_path.iterdir()] == ["traces.db"]  # the file is whole by itself
     assert len(output("export", "--db", database).splitlines()) == 21
@@ -354,4 +354,4 @@ def test_collect_on_a_terminal_prints_a_line_for_each_root(tmp_path: Path) -> No
             )
         assert terminal.readline().split() == ["aaaa" + "0" * 28, "10.0", "ms", "kubelet", "sync\\x1bPod", "✗"]
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

@@ -40,7 +40,7 @@ def spans_of(store: TraceStore) -> list[str]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  a store has no event to wait for
             await asyncio.sleep(0.01)
 
@@ -79,7 +79,7 @@ async def test_a_back_end_that_never_comes_does_not_hold_up_the_end(
 ) -> None:
     monkeypatch.setattr(forward, "_FLUSH_SECONDS", 0.1)
     with TraceStore.create(tmp_path / "a.db") as store:
-        async with asyncio.timeout(10), forwarding(store.path, BackEnd(free_address()), **QUICK):
+        async with asyncio.timeout(60), forwarding(store.path, BackEnd(free_address()), **QUICK):
             store.add([resource_spans(span_message())])
 
     assert "did not take the last 1 batches; the store has them" in caplog.text

@@ -250,7 +250,7 @@ class SlowStore(TraceStore):
 
     def add_batch(self, batch: Batch) -> AddResult:
         self.committing.set()
-        self.go_on.wait(10)
+        self.go_on.wait(60)
         return super().add_batch(batch)
 
 
@@ -268,7 +268,7 @@ async def test_what_is_under_way_at_the_end_is_stored_and_answered(tmp_path: Pat
                 await stub.Export(request(resource_spans(span_message())))
 
             senders.create_task(send(), name="sender")
-            await asyncio.to_thread(store.committing.wait, 10)
+            await asyncio.to_thread(store.committing.wait, 60)
             asyncio.get_running_loop().call_later(0.1, store.go_on.set)
         await channel.close()
 

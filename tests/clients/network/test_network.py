@@ -30,7 +30,7 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def answer_of(handler: Handler, *, path: str = "/", timeout_seconds: float = 5) -> HTTPAnswer:
+async def answer_of(handler: Handler, *, path: str = "/", timeout_seconds: float = 60) -> HTTPAnswer:
     async with serving(handler) as url:
         return await http_get(HTTPGet(url=url + path), timeout_seconds=timeout_seconds)
 
@@ -169,7 +169,7 @@ async def health_server(answers: dict[str, bytes]) -> AsyncIterator[int]:
         await server.stop(None)
 
 
-async def ask(port: int, service: str = "", *, timeout_seconds: float = 5) -> None:
+async def ask(port: int, service: str = "", *, timeout_seconds: float = 60) -> None:
     await check_health(
         "127.0.0.1", port, service=service, user_agent="kube-probe/1.36", timeout_seconds=timeout_seconds
     )

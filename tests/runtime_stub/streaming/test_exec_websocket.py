@@ -22,7 +22,7 @@ async def connect(url: str, *protocols: str) -> AsyncIterator[aiohttp.ClientWebS
 async def to_the_end(socket: aiohttp.ClientWebSocketResponse) -> dict[int, bytes]:
     """Return what each channel brings until the server closes."""
     channels: dict[int, bytes] = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for message in socket:
             if isinstance(message.data, str):
                 channel, data = int(message.data[0]), base64.b64decode(message.data[1:])
@@ -55,7 +55,7 @@ async def test_every_sub_protocol_is_served(pod: Pod, offers: tuple[str, ...], c
 
 async def test_the_server_begins_with_an_empty_message(pod: Pod) -> None:
     async with connect(await pod.exec_url("sleep", "1000"), "v4.channel.k8s.io") as socket:
-        assert await socket.receive_bytes(timeout=5) == b"\x01"
+        assert await socket.receive_bytes(timeout=60) == b"\x01"
 
 
 async def test_version_5_can_end_the_input(pod: Pod) -> None:

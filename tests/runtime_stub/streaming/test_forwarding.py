@@ -96,7 +96,7 @@ async def test_spdy_may_be_tunnelled_through_a_websocket(pod: Pod) -> None:
             await socket.send_bytes(encoder.encode(spdy.SynStream(id_, headers)))
         await socket.send_bytes(encoder.encode(spdy.Data(3, GET)))
         received = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while b"200 OK" not in received:
                 frames = decoder.feed(await socket.receive_bytes())
                 received += b"".join(one.data for one in frames if isinstance(one, spdy.Data))
@@ -112,7 +112,7 @@ async def test_a_websocket_has_two_channels_for_each_port(pod: Pod) -> None:
     ):
         await socket.send_bytes(b"\x00" + GET)
         received: dict[int, bytes] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while b"200 OK" not in received.get(0, b"") or b"refused" not in received.get(3, b""):
                 message = await socket.receive_bytes()
                 received[message[0]] = received.get(message[0], b"") + message[1:]
@@ -129,7 +129,7 @@ async def test_a_websocket_ends_with_its_last_connection(pod: Pod) -> None:
         session.ws_connect(f"{url}?port=80,81", protocols=("v4.channel.k8s.io",)) as socket,
     ):
         await socket.send_bytes(b"\x00GET / HTTP/1.0\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             received = b"".join([message.data[1:] async for message in socket])
 
         assert b"200 OK" in received

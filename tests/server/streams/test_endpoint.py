@@ -80,10 +80,10 @@ async def test_ports_are_forwarded_over_spdy(lab: Lab) -> None:
 
 async def test_ports_are_forwarded_over_a_websocket_with_the_ports_in_its_query(lab: Lab) -> None:
     async with web_socket(f"{lab.url}/portForward/default/web?port=80", V4) as socket:
-        assert await socket.receive_bytes(timeout=5) == b"\x00\x50\x00"  # channel 0 begins with its port
-        assert await socket.receive_bytes(timeout=5) == b"\x01\x50\x00"
+        assert await socket.receive_bytes(timeout=60) == b"\x00\x50\x00"  # channel 0 begins with its port
+        assert await socket.receive_bytes(timeout=60) == b"\x01\x50\x00"
         await socket.send_bytes(b"\x00" + GET)
-        assert b"200 OK" in await socket.receive_bytes(timeout=5)
+        assert b"200 OK" in await socket.receive_bytes(timeout=60)
 
 
 async def test_spdy_inside_a_websocket_is_unwrapped_for_the_runtime(lab: Lab) -> None:
@@ -97,7 +97,7 @@ async def test_spdy_inside_a_websocket_is_unwrapped_for_the_runtime(lab: Lab) ->
     async with web_socket(f"{lab.url}/portForward/default/web", f"SPDY/3.1+{FORWARD}") as socket:
         await socket.send_bytes(b"".join(encoder.encode(frame) for frame in frames))
         while b"200 OK" not in received:
-            for frame in decoder.feed(await socket.receive_bytes(timeout=5)):
+            for frame in decoder.feed(await socket.receive_bytes(timeout=60)):
                 received += frame.data if isinstance(frame, spdy.Data) else b""
 
     assert socket.protocol == f"SPDY/3.1+{FORWARD}"
