@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack, suppress
 
+import aiohttp
 import pytest
 
 from kubeletsim.base import spdy
 from kubeletsim.model.errors import CRIError
 from kubeletsim.pb import cri_pb2 as pb
+from kubeletsim.server import listener
 from tests.fakes.spdy_client import SpdyClient, spdy_client
 from tests.ports import free_port
 from tests.server.lab import trusting
-from tests.server.stub_lab import Lab, web_socket
+from tests.server.stub_lab import Lab, stub_lab, web_socket
 
 V4 = "v4.channel.k8s.io"
 FORWARD = "portforward.k8s.io"
@@ -192,3 +195,29 @@ async def test_the_runtimes_calls_are_below_the_requests_span_which_says_200_as_
     assert (span.attributes or {})["http.response.status_code"] == 200
     calls = [one for one in lab.host.telemetry.spans("CLIENT") if one.parent == span.context]
     assert [one.name.rpartition("/")[2] for one in calls] == ["ListPodSandbox", "ListContainers", "Exec"]
+
+
+async def test_streams_end_with_the_server_and_so_do_logs_that_are_followed(
+    settings, telemetry, serving, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "SHUTDOWN_PATIENCE_SECONDS", 0.1)
+    tasks = asyncio.all_tasks()
+    async with AsyncExitStack() as clients:
+        async with stub_lab(settings, telemetry=telemetry, serving=serving, directory=tmp_path) as lab:
+            url = f"{lab.url}/exec/default/web/shell?output=1&command=sleep&command=1000"
+            remote = await clients.enter_async_context(spdy_client(url, V4, tls=trusting()))
+            await open_all(remote, "stdout")
+            socket = await clients.enter_async_context(web_socket(url, "v5.channel.k8s.io"))
+            followed = f"{lab.url}/containerLogs/default/web/shell?follow=true"
+            session = await clients.enter_async_context(aiohttp.ClientSession())
+            logs = await clients.enter_async_context(session.get(followed, ssl=trusting()))
+
+        async with asyncio.timeout(5):
+            await remote.to_the_end()
+            messages = [message.data async for message in socket]
+            assert messages == [b"\x01"]
+            with suppress(aiohttp.ClientError):
+                assert await logs.content.read() == b""
+
+    left = {task.get_name() for task in asyncio.all_tasks() - tasks}
+    assert not any(name.startswith("stream/") for name in left)
