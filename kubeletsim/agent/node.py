@@ -22,6 +22,7 @@ from kubeletsim.agent.events import JOURNAL_NAME, EventJournal, Recorder, Record
 from kubeletsim.agent.foundation import Foundation
 from kubeletsim.agent.host import Host, node_ips, node_name, read_host, read_resolv_conf
 from kubeletsim.agent.image_parts import ImageParts
+from kubeletsim.agent.node_usage import read_node_usage
 from kubeletsim.agent.pod_parts import PodParts
 from kubeletsim.agent.upkeep_parts import build_logs, build_upkeep
 from kubeletsim.agent.watching import Watching
@@ -186,6 +187,8 @@ class Node:
                 registry=base.registry,
                 probe_registry=pods.runtime.probe_registry,
                 checkpoints_dir=base.flags.root_dir / "checkpoints",
+                stats=base.runtime.uncounted,
+                node_usage=lambda: read_node_usage(now=base.clock.now()),
             ),
             telemetry=base.telemetry,
             clock=base.clock,

@@ -71,6 +71,17 @@ class SwapUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUsage:
+    """What the whole machine uses."""
+
+    timestamp: int
+    cpu_seconds: float
+    """CPU time of all its processors since it was started."""
+    working_set_bytes: int
+    swap_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IOUsage:
     """CRI's IoUsage: how hard it is to get at the disk."""
 

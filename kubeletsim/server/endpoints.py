@@ -22,6 +22,8 @@ from kubeletsim.model.runtime import (
     PodUID,
     Sandbox,
 )
+from kubeletsim.model.stats import NodeUsage
+from kubeletsim.pods.node_object import VersionService
 from kubeletsim.server.answers import NOSNIFF, json_answer, text
 from kubeletsim.server.container_actions import ActingRuntime, ContainerActions
 from kubeletsim.server.container_logs import ContainerLogs
@@ -29,6 +31,7 @@ from kubeletsim.server.container_logs.endpoint import LogRuntime
 from kubeletsim.server.exposition import Exposition
 from kubeletsim.server.healthz import HealthCheck, NoteCheck, run_checks
 from kubeletsim.server.healthz_metrics import HealthMetrics
+from kubeletsim.server.resource_metrics import ResourceMetrics, StatsRuntime
 from kubeletsim.server.routes import GET, GET_OR_POST, POST, Handler, Route, service
 from kubeletsim.server.running import Running
 from kubeletsim.server.settings import HandlerSettings
@@ -37,7 +40,7 @@ from kubeletsim.server.streams.endpoint import StreamingRuntime
 from kubeletsim.server.targets import CONTAINER_PATHS, POD_PATHS
 
 
-class ServedRuntime(ActingRuntime, LogRuntime, StreamingRuntime, Protocol):
+class ServedRuntime(ActingRuntime, LogRuntime, StreamingRuntime, VersionService, Protocol):
     """What the endpoints take of the runtime."""
 
 
@@ -58,6 +61,10 @@ class NodeView:
     """The metrics of probes, which are many and have an endpoint of their own."""
     checkpoints_dir: Path
     """Where checkpoints of containers go."""
+    stats: StatsRuntime
+    """The runtime again, without counts of what it is asked."""
+    node_usage: Callable[[], NodeUsage | None]
+    """What the machine uses now; None where that cannot be measured."""
 
 
 class Endpoints:
@@ -74,6 +81,7 @@ class Endpoints:
         self._metrics = Exposition(node.registry)
         self._probe_metrics = Exposition(node.probe_registry)
         self.health_metrics = HealthMetrics()
+        self.resources = ResourceMetrics(runtime=node.runtime, stats=node.stats, node_usage=node.node_usage)
 
     async def pods(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002  a handler's signature
         """Answer with the pods as the kubelet knows them."""
@@ -194,6 +202,7 @@ def _always_on(endpoints: Endpoints) -> list[Route]:
         *service("/pods", methods=GET, handler=endpoints.pods),
         Route(prefix="/metrics", handler=endpoints.metrics),
         Route(prefix="/metrics/probes", handler=endpoints.probe_metrics),
+        Route(prefix="/metrics/resource", handler=endpoints.resources.handle),
         Route(prefix="/metrics/slis", handler=endpoints.health_metrics_answer),
     ]
 

@@ -26,6 +26,7 @@ from prometheus_client import CollectorRegistry
 
 from kubeletsim.base.timing import SystemClock
 from kubeletsim.clients.cri import CRIClient
+from kubeletsim.model.stats import NodeUsage
 from kubeletsim.server.app import KubeletServer
 from kubeletsim.server.auth import AuthSettings
 from kubeletsim.server.endpoints import NodeView
@@ -119,6 +120,7 @@ class Host:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     probe_registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     pods: list[Pod] = field(default_factory=list)
+    node_usage: NodeUsage | None = None
     last_sync_loop: float | None = None
     """In seconds from now: -10 is ten seconds ago."""
 
@@ -144,6 +146,8 @@ class Host:
             registry=self.registry,
             probe_registry=self.probe_registry,
             checkpoints_dir=self.directory / "checkpoints",
+            stats=self.cri,
+            node_usage=lambda: self.node_usage,
         )
         return KubeletServer(
             settings or self.settings(),
