@@ -351,15 +351,13 @@ async def test_the_client_finds_a_runtime_that_comes_back_on_the_same_path(
             await client.version()
         await asyncio.sleep(0.1)
     async with serving(fake, socket_path):
-        begun = loop.time()
-        for call in (client.version, client.image_fs_info):
-            while True:
-                with contextlib.suppress(RuntimeUnavailable):
-                    await call()
-                    break
-                assert loop.time() - begun < 6
-                await asyncio.sleep(0.05)
-        assert loop.time() - begun < 4
+        async with asyncio.timeout(60):
+            for call in (client.version, client.image_fs_info):
+                while True:
+                    with contextlib.suppress(RuntimeUnavailable):
+                        await call()
+                        break
+                    await asyncio.sleep(0.05)
 
 
 async def test_runtime_and_image_service_have_a_connection_each_even_on_one_socket(
@@ -541,7 +539,7 @@ async def test_a_forgotten_stream_ends_its_call(client: CRIClient, fake: FakeCRI
     async for _ in client.get_container_events():
         break
     gc.collect()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
     assert [span.status.description for span in spans.finished] == ["context canceled"]
 
 
@@ -569,8 +567,6 @@ def _tasks() -> list[asyncio.Task[Any]]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  what is waited for is anything, so nobody sets an event
+            await asyncio.sleep(0.01)

@@ -98,7 +98,7 @@ async def test_a_server_answers_on_its_pods_address_until_it_is_stopped(settings
 
 
 async def refused(address: str, port: int) -> bool:
-    for _ in range(100):
+    for _ in range(1000):
         try:
             _, writer = await asyncio.open_connection(address, port)
         except ConnectionRefusedError:
@@ -109,7 +109,7 @@ async def refused(address: str, port: int) -> bool:
 
 
 async def fetched(address: str, port: int) -> bytes:
-    for _ in range(100):  # the socket is opened a moment after the container is started
+    for _ in range(1000):  # the socket is opened a moment after the container is started
         try:
             reader, writer = await asyncio.open_connection(address, port)
             break

@@ -1,7 +1,7 @@
 """Sockets of this machine stand in front of what containers listen on, for as long as they do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -54,13 +54,19 @@ async def ports() -> AsyncIterator[Ports]:
         yield books
 
 
-async def connect(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    for _ in range(100):  # the socket is opened in the loop's next turns
-        try:
-            return await asyncio.open_connection(address, port)
-        except ConnectionRefusedError:
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  sockets have no event to wait for
             await asyncio.sleep(0.01)
-    raise AssertionError(f"{address}:{port} refuses")
+
+
+async def connect(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async with asyncio.timeout(60):
+        while True:  # the socket is opened in the loop's next turns
+            try:
+                return await asyncio.open_connection(address, port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.01)
 
 
 async def echoed(address: str, port: int, data: bytes) -> bytes:
@@ -98,15 +104,11 @@ async def test_a_client_that_is_gone_resets_the_connection(ports: Ports, address
     ends: list[End] = []
     ports.listen("c", pod(address), PORT, ends.append)
     reader, writer = await connect(address, PORT)
-    await asyncio.sleep(0.05)
+    await until(lambda: ends)
     ends[0].write(b"unread")
     writer.transport.abort()
-    for _ in range(100):
-        if ends[0].is_abandoned:
-            break
-        await asyncio.sleep(0.01)
 
-    assert ends[0].is_abandoned
+    await until(lambda: ends[0].is_abandoned)
     assert reader is not None
 
 
@@ -130,8 +132,7 @@ async def test_no_more_ports_are_opened_than_leave_descriptors_for_the_rest(
         first = books.listen("c", pod(address), PORT, echo)
         assert await echoed(address, PORT, b"x") == b"x"
         books.listen("c", pod(address), PORT + 1, echo)
-        await asyncio.sleep(0.05)
-        assert f"port {PORT + 1}: Too many open files" in caplog.text
+        await until(lambda: f"port {PORT + 1}: Too many open files" in caplog.text)
         books.leave(first)
         books.listen("d", pod(address), PORT + 2, echo)
         assert await echoed(address, PORT + 2, b"y") == b"y"
