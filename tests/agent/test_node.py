@@ -82,7 +82,7 @@ async def living(given: Effective) -> AsyncIterator[Node]:
     node = make_node(given)
     running = asyncio.create_task(node.run(), name="node")
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while await get(given.config.healthzPort, "/healthz") != "ok":
                 await asyncio.sleep(0.02)
                 if running.done():
@@ -91,7 +91,7 @@ async def living(given: Effective) -> AsyncIterator[Node]:
             yield node
     finally:
         running.cancel()
-        await asyncio.wait([running], timeout=30)
+        await asyncio.wait([running], timeout=120)
     if not running.cancelled():
         running.result()
 
@@ -216,7 +216,7 @@ async def test_pods_come_from_the_directory_and_from_the_url(directory: Path):
     try:
         async with serving(runtime(), directory / "cri.sock"), living(given):
             pods: list[Any] = []
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while len(pods) < 2:
                     await asyncio.sleep(0.05)
                     pods = json.loads(await get(given.config.readOnlyPort, "/pods"))["items"] or []
