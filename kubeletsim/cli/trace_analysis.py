@@ -88,7 +88,7 @@ def diff(
             {
                 "sameStructure": found.same_structure,
                 "structuralChanges": found.structural_changes,
-                "entries": documents.difference(found),
+                "entries": documents.difference(found.entries),
             }
         )
     else:

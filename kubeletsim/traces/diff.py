@@ -85,6 +85,19 @@ def diff_traces(before: Sequence[Node], after: Sequence[Node], *, tolerance: Tol
     return TraceDiff(list(_entries(before, after, tolerance or Tolerance())))
 
 
+def with_parents(entries: Sequence[DiffEntry]) -> Iterator[DiffEntry]:
+    """Yield the entries that changed, each after those above it, in order."""
+    above: list[DiffEntry] = []
+    told = 0
+    for entry in entries:
+        del above[entry.depth :]
+        told = min(told, len(above))
+        above.append(entry)
+        if entry.change is not Change.SAME or entry.pace is not Pace.SAME or entry.outcome_changed:
+            yield from above[told:]
+            told = len(above)
+
+
 def _entries(before: Sequence[Node], after: Sequence[Node], tolerance: Tolerance) -> Iterator[DiffEntry]:
     stack = [(0, *pair) for pair in reversed(_paired(before, after))]
     while stack:

@@ -4,7 +4,7 @@ Values come from spans, so they are data: made visible, never read as markup.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -13,7 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from kubeletsim.traces.diff import Change, DiffEntry, Pace, TraceDiff
+from kubeletsim.traces.diff import Change, DiffEntry, Pace, TraceDiff, with_parents
 from kubeletsim.traces.operations import OperationStatistics
 from kubeletsim.traces.render import format_duration, format_time, visible
 from kubeletsim.traces.set_diff import OperationChange
@@ -82,7 +82,7 @@ def diff_table(diff: TraceDiff, *, everything: bool = False) -> RenderableType:
     """Draw a difference as a tree: what changed and what is above it, or everything."""
     table = _table(("", "OPERATION"), ("BEFORE", "AFTER"))
     table.add_column("", no_wrap=True)
-    for entry in diff.entries if everything else _with_parents(diff.entries):
+    for entry in diff.entries if everything else with_parents(diff.entries):
         table.add_row(
             Text("!" if entry.outcome_changed else _MARKS[entry.change], style="bold"),
             Text("  " * entry.depth + (visible(entry.name) or "(no name)"), style=_STYLES[entry.change]),
@@ -150,19 +150,6 @@ def _table(left: Sequence[str], right: Sequence[str]) -> Table:
     for title in right:
         table.add_column(title, justify="right", no_wrap=True)
     return table
-
-
-def _with_parents(entries: Sequence[DiffEntry]) -> Iterator[DiffEntry]:
-    """Yield the entries that changed, each after those above it, in order."""
-    above: list[DiffEntry] = []
-    told = 0
-    for entry in entries:
-        del above[entry.depth :]
-        told = min(told, len(above))
-        above.append(entry)
-        if entry.change is not Change.SAME or entry.pace is not Pace.SAME or entry.outcome_changed:
-            yield from above[told:]
-            told = len(above)
 
 
 def _remark(entry: DiffEntry) -> Text:

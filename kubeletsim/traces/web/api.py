@@ -134,8 +134,14 @@ async def _linked_from(reader: StoreReader, request: web.Request) -> web.Respons
 
 async def _compare(reader: StoreReader, request: web.Request) -> web.Response:
     before, after = (_id(_TRACE_ID, name, request.query.get(name, "")) for name in ("before", "after"))
-    missing = f"no trace {before}, or no trace {after}"
-    return await _answered(reader, lambda store: questions.comparison(store, before, after), missing=missing)
+    first = whole_number(request.query, "first", default=_ALL, least=1, most=_ALL)
+    if (only := request.query.get("only", "")) not in ("", "changes"):
+        raise ParameterError(f"only: {only[:40]!r}: must be changes, or left out")
+
+    def compare(store: TraceStore) -> dict[str, Any] | None:
+        return questions.comparison(store, before, after, only_changes=bool(only), first=first)
+
+    return await _answered(reader, compare, missing=f"no trace {before}, or no trace {after}")
 
 
 def trace_id_of(request: web.Request) -> str:

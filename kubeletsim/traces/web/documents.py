@@ -6,7 +6,7 @@ Unix times are text, for they have more digits than a JavaScript number; duratio
 from collections.abc import Sequence
 from typing import Any
 
-from kubeletsim.traces.analysis import CriticalPath, OperationStatistics, ServiceEdge, TraceDiff
+from kubeletsim.traces.analysis import CriticalPath, DiffEntry, OperationStatistics, ServiceEdge
 from kubeletsim.traces.filters import text_of
 from kubeletsim.traces.span import Attributes, Span
 from kubeletsim.traces.store import TraceSummary
@@ -105,7 +105,7 @@ def edges(found: Sequence[ServiceEdge]) -> list[dict[str, Any]]:
     ]
 
 
-def difference(found: TraceDiff) -> list[dict[str, Any]]:
+def difference(entries: Sequence[DiffEntry]) -> list[dict[str, Any]]:
     """Return the lines of a comparison in the order they are drawn."""
     return [
         {
@@ -117,7 +117,7 @@ def difference(found: TraceDiff) -> list[dict[str, Any]]:
             "before": _side(entry.before),
             "after": _side(entry.after),
         }
-        for entry in found.entries
+        for entry in entries
     ]
 
 

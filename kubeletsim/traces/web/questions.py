@@ -7,6 +7,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from kubeletsim.traces.analysis import OperationCounter, ServiceMap, critical_path, diff_traces, operation_statistics
+from kubeletsim.traces.diff import Pace, with_parents
 from kubeletsim.traces.filters import TraceFilter, text_of
 from kubeletsim.traces.otlp import decode_attributes, decode_span
 from kubeletsim.traces.runs import Run
@@ -115,8 +116,18 @@ def service_map(store: TraceStore, wanted: TraceFilter) -> dict[str, Any]:
     return {"traces": traces, "services": nodes, "edges": documents.edges(counter.edges())}
 
 
-def comparison(store: TraceStore, before: str, after: str) -> dict[str, Any] | None:
-    """Return two traces held against each other."""
+def comparison(
+    store: TraceStore, before: str, after: str, *, only_changes: bool = False, first: int | None = None
+) -> dict[str, Any] | None:
+    """Return two traces held against each other.
+
+    Args:
+        store: has both.
+        before: the id of one.
+        after: the id of the other.
+        only_changes: list what changed and what is above it.
+        first: list only so many; the counts are of all.
+    """
     one, other = build_forest(store.bare_spans(before)), build_forest(store.bare_spans(after))
     if not one or not other:
         return None
@@ -125,11 +136,15 @@ def comparison(store: TraceStore, before: str, after: str) -> dict[str, Any] | N
         for trace_id, whole in ((before, extent(one)), (after, extent(other)))
     ]
     found = diff_traces(one, other)
+    entries = list(with_parents(found.entries)) if only_changes else found.entries
     return {
         "before": sides[0],
         "after": sides[1],
         "structuralChanges": found.structural_changes,
-        "entries": documents.difference(found),
+        "slower": sum(entry.pace is Pace.SLOWER for entry in found.entries),
+        "faster": sum(entry.pace is Pace.FASTER for entry in found.entries),
+        "total": len(entries),
+        "entries": documents.difference(entries[:first]),
     }
 
 

@@ -139,6 +139,10 @@ async def test_a_trace_compared_with_itself_is_the_same(served: Served) -> None:
     assert same["structuralChanges"] == 0
     assert len(same["entries"]) == 3
     assert other["structuralChanges"] > 0
+    some = await served.get(f"/api/v1/compare?before={POD_START}&after={COLLECTION}&only=changes&first=2")
+    assert (len(some["entries"]), some["total"]) == (2, other["structuralChanges"])
+    assert (await served.get(f"/api/v1/compare?before={POD_START}&after={POD_START}&only=changes"))["entries"] == []
+    await served.get(f"/api/v1/compare?before={POD_START}&after={COLLECTION}&only=much", status=400)
     await served.get("/api/v1/compare?before=x&after=y", status=400)
 
 

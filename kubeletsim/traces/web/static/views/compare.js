@@ -5,6 +5,8 @@ import { el, growing, problem } from "../parts/dom.js";
 import { clock, duration, plural, split } from "../parts/format.js";
 import { colour } from "../parts/services.js";
 
+/** Of two huge traces this much is shown until somebody wants more. */
+const FIRST = 3000;
 const SIGNS = { added: "＋ added", missing: "− missing", moved: "↕ moved", same: "" };
 
 export function show(main, { params, go }) {
@@ -43,43 +45,31 @@ export function show(main, { params, go }) {
   async function load() {
     place.replaceChildren(el("p.notice", {}, "…"));
     try {
-      const found = await ask("compare", { before, after });
-      for (const name of ["before", "after"]) {
-        main.querySelector(`#about-${name}`).replaceChildren(el("a", { href: `/trace/${found[name].traceId}` }, "open"), ` · ${duration(found[name].durationNano)} · ${clock(found[name].startTimeUnixNano)}`);
-      }
-      const only = el("input", { type: "checkbox", checked: params.get("only") === "changes", onchange: () => { note("only", only.checked && "changes"); look(); } });
-      const told = el("div");
-      const look = () => told.replaceChildren(table({ ...found, entries: only.checked ? [...changed(found.entries)] : found.entries }));
-      place.replaceChildren(el("div.bar", {}, summary(found), el("label.chip", {}, only, " only what changed")), told);
-      look();
+      const only = el("input", { type: "checkbox", checked: params.get("only") === "changes", onchange: () => { note("only", only.checked && "changes"); look().catch(fail); } });
+      const told = el("div"), line = el("div.bar");
+      const look = async (first = FIRST) => {
+        const found = await ask("compare", { before, after, first, only: only.checked ? "changes" : "" });
+        for (const name of ["before", "after"]) {
+          main.querySelector(`#about-${name}`).replaceChildren(el("a", { href: `/trace/${found[name].traceId}` }, "open"), ` · ${duration(found[name].durationNano)} · ${clock(found[name].startTimeUnixNano)}`);
+        }
+        const rest = found.total - found.entries.length;
+        line.replaceChildren(summary(found), el("label.chip", {}, only, " only what changed"));
+        told.replaceChildren(table(found), rest ? el("p.notice", {}, el("button", { type: "button", onclick: () => look(found.total).catch(fail) }, `Show ${plural(rest, "more line")}`)) : "");
+      };
+      await look();
+      place.replaceChildren(line, told);
     } catch (error) {
-      place.replaceChildren(problem(error));
+      fail(error);
     }
   }
+
+  function fail(error) { place.replaceChildren(problem(error)); }
 }
 
-function summary({ structuralChanges, entries, before, after }) {
-  const slower = entries.filter((entry) => entry.pace === "slower").length;
-  const faster = entries.filter((entry) => entry.pace === "faster").length;
+function summary({ structuralChanges, slower, faster, before, after }) {
   const by = after.durationNano - before.durationNano;
   return el("p", { role: "status" }, structuralChanges ? el("b.error", {}, plural(structuralChanges, "change"), " in structure") : el("b", {}, "The same structure"),
     ` · ${slower} slower · ${faster} faster · ${by >= 0 ? "+" : "−"}${duration(Math.abs(by))} in all`);
-}
-
-const isChange = (entry) => entry.change !== "same" || entry.pace !== "same" || entry.outcomeChanged;
-
-/** What changed, each after what is above it. */
-function* changed(entries) {
-  const above = [];
-  let told = 0;
-  for (const entry of entries) {
-    above.length = entry.depth;
-    told = Math.min(told, above.length);
-    above.push(entry);
-    if (!isChange(entry)) continue;
-    yield* above.slice(told);
-    told = above.length;
-  }
 }
 
 function table({ entries, before, after }) {
