@@ -20,7 +20,7 @@ from kubeletsim.pods.actions import ProbeResults, latest
 from kubeletsim.pods.probes.metrics import ProbeMetrics
 from kubeletsim.pods.probes.prober import Prober
 from kubeletsim.pods.probes.results import ProbeUpdate, ResultStore
-from kubeletsim.pods.probes.rules import ProbeKind, ProbeResult, targets
+from kubeletsim.pods.probes.rules import RESTART_GRACE_SECONDS, ProbeKind, ProbeResult, targets
 from kubeletsim.pods.probes.worker import ProbeWorker
 from kubeletsim.pods.status import ProbeView
 
@@ -140,14 +140,15 @@ class ProbeManager:
                     ready[name] = True
                 elif self._is_probed(uid, (name, target.kind)):
                     ready[name] = False
-                    if (worker := self._workers.get(uid, {}).get((name, target.kind))) is not None:
-                        worker.trigger()
+                    self._workers[uid][name, target.kind].trigger()
+                elif seen.started_at / 1e9 < self._begin()[0] - RESTART_GRACE_SECONDS:
+                    ready[name] = False  # it was there before this process, and nobody remembers that it was ready
         return ProbeView(started=started, ready=ready)
 
     def _is_probed(self, uid: PodUID, key: Key) -> bool:
-        """Tell whether there is a worker; a pod that has not come this far yet will have one."""
+        """Tell whether there is a worker. A pod's first sync shows its status before it brings them, as upstream."""
         worker = self._workers.get(uid, {}).get(key)
-        return uid not in self._workers or (worker is not None and not worker.ended)
+        return worker is not None and not worker.ended
 
     def _begin(self) -> tuple[float, float]:
         """Return when the node began to probe: Unix seconds, monotonic seconds."""

@@ -202,6 +202,26 @@ async def test_after_a_restart_in_one_sync_a_container_counts_as_started_until_i
     assert seen.index((1, True)) < seen.index((1, False))
 
 
+@pytest.mark.parametrize(("age_seconds", "at_first"), [(4, True), (30, False)])
+async def test_after_a_restart_of_the_kubelet_a_container_counts_as_ready_at_first_just_if_it_is_young(
+    node: Node, age_seconds: float, at_first: bool
+) -> None:
+    pod = make_pod(container("app", readinessProbe=check()))
+    async with node.running():
+        await settle(node, pod, seconds=age_seconds)
+    restarted = Node(node.root, node.runtime)
+    seen = []
+    async with restarted.running():
+        await restarted.apply(pod)
+        for _ in range(40):
+            await asyncio.sleep(0.1)
+            if restarted.statuses.get(PodUID(UID)) is not None:
+                seen.append(is_ready(restarted))
+
+    assert seen[0] is at_first
+    assert seen[-1]
+
+
 async def test_exec_probes_calls_are_children_of_the_sync_that_brought_the_pod(node: Node) -> None:
     async with node.running():
         await settle(node, make_pod(container("app", livenessProbe=check())))
