@@ -4,11 +4,15 @@ Syncs that find nothing to do, or only that a backoff is not over, are left out:
 relists see of dozens of containers that start at once. tests/pods/test_shapes.py counts them in simulated time.
 """
 
+import re
 from collections.abc import Sequence
 
 from tests.lab import Lab, Span
 from tests.recordings import observed_pod_roots
 from tests.shapes import IDLE_SYNC, Shape, root_line
+
+CUT_SHORT = re.compile(r"^sync(?: \(\w+\))?:(?! Version)")
+"""The sync of a pod whose manifest was taken away just before: it no longer looks at the Node, and does all else."""
 
 Lines = dict[str, list[str]]
 """The root spans of each shape's pod that did something."""
@@ -62,4 +66,6 @@ def _lines_of(spans: list[Span], shape: Shape) -> list[str]:
         )
         for root in observed_pod_roots(spans, f"{shape.name}-vm")
     ]
+    if shape.removed_after_seconds is not None:
+        every = [CUT_SHORT.sub(r"\g<0> Version", line) for line in every]
     return without_idle_syncs(every)
