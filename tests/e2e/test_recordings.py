@@ -151,7 +151,10 @@ def test_a_pod_is_traced_as_the_real_kubelet_and_containerd_trace_it(run: Run, s
 
 
 def test_a_crash_loop_restarts_when_the_recorded_one_did(run: Run) -> None:
-    """Within a tenth, or a second: a death is seen with the next relist, and a pod is due with the next tick."""
+    """Within a tenth, or two seconds: a death is seen with the next relist, which a busy machine has a second late.
+
+    That is less than any backoff. tests/pods/test_scenarios.py holds them to a tenth, in simulated time.
+    """
     traces = {span.trace_id for span in run.spans if span.attributes.get("k8s.pod.name") == "crash-vm"}
     calls = [span for span in run.spans if span.trace_id in traces and span.kind == "CLIENT"]
     starts = sorted(span.start / 1e9 for span in calls if span.name.endswith("/StartContainer"))
@@ -159,7 +162,7 @@ def test_a_crash_loop_restarts_when_the_recorded_one_did(run: Run) -> None:
     starts = starts[-len(expected) :]  # those before were in attempts at the right time
 
     offsets = [start - starts[0] for start in starts]
-    assert offsets == pytest.approx([at - expected[0] for at in expected], rel=0.1, abs=1)
+    assert offsets == pytest.approx([at - expected[0] for at in expected], rel=0.1, abs=2)
 
 
 def test_every_call_has_one_server(run: Run) -> None:
