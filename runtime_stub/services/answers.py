@@ -43,16 +43,23 @@ class Listing(Generic[T]):
 
     def wire_form(self, records: Iterable[T], *, total: int) -> bytes:
         """Return the encoded answer that lists some records, out of so many that exist."""
-        encoded = self._encoded
-        if len(encoded) > 2 * total + 1000:
-            encoded.clear()  # most are encodings of records that are gone
-        parts = []
-        for record in records:
-            known = encoded.get(record.id)
-            if known is None or known[0] is not record:
-                known = encoded[record.id] = (record, self._encode(record))
-            parts.append(known[1])
-        return b"".join(parts)
+        self._forget_most(total=total)
+        return b"".join([self._known(record) for record in records])
+
+    def learn(self, record: T, *, total: int) -> None:
+        """Turn a record into bytes ahead of the next list, which then has less to do."""
+        self._forget_most(total=total)
+        self._known(record)
+
+    def _forget_most(self, *, total: int) -> None:
+        if len(self._encoded) > 2 * total + 1000:
+            self._encoded.clear()  # most are encodings of records that are gone
+
+    def _known(self, record: T) -> bytes:
+        known = self._encoded.get(record.id)
+        if known is None or known[0] is not record:
+            known = self._encoded[record.id] = (record, self._encode(record))
+        return known[1]
 
     def _encode(self, record: T) -> bytes:
         item = self._view(record).SerializeToString()

@@ -71,6 +71,8 @@ class Containers:
         except asyncio.CancelledError:
             self._note_start_failure(container, "context canceled")
             raise
+        if (started := machine.world.get_container(container.id)) is not None:  # a first list of thousands takes long
+            self._listing.learn(started, total=machine.world.container_count)
         return pb.StartContainerResponse()
 
     async def stop_container(self, request: pb.StopContainerRequest) -> pb.StopContainerResponse:

@@ -42,5 +42,24 @@ def test_encodings_of_what_is_gone_are_forgotten() -> None:
     assert not listing._encoded
 
 
+def test_what_was_learned_is_not_encoded_again_until_it_changes() -> None:
+    viewed: list[Record] = []
+    listing: Listing[Record] = Listing(lambda record: viewed.append(record) or view(record))  # type: ignore[func-returns-value]
+    old, new = Record("a", "1"), Record("a", "2")
+    listing.learn(old, total=1)
+    listing.wire_form([old], total=1)
+    listing.wire_form([new], total=1)
+
+    assert viewed == [old, new]
+
+
+def test_what_is_learned_of_passing_records_is_forgotten() -> None:
+    listing: Listing[Record] = Listing(view)
+    for number in range(2000):
+        listing.learn(Record(str(number), ""), total=1)
+
+    assert len(listing._encoded) < 1100
+
+
 def test_times_are_written_to_the_second() -> None:
     assert rfc3339(1_700_000_000_999_999_999) == "2023-11-14T22:13:20Z"
