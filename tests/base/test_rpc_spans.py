@@ -31,6 +31,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from kubeletsim.base.rpc_spans import (
     SCOPE_NAME,
     SCOPE_VERSION,
+    _outcome,
     address_attributes,
     server_interceptor,
     traced,
@@ -291,14 +292,48 @@ async def test_a_method_without_a_handler_is_unimplemented_and_leaves_no_server_
         assert all(span.kind is SpanKind.CLIENT for span in wire.spans.get_finished_spans())
 
 
-async def test_a_passed_deadline_is_named_on_both_sides() -> None:
+async def test_a_passed_deadline_is_named_on_the_clients_side_and_the_server_is_told_no_later() -> None:
     async with wired() as wire:
         wire.fake.answers["Version"] = _hang
         with pytest.raises(grpc.aio.AioRpcError):
             await wire.runtime.Version(cri_pb2.VersionRequest(), timeout=1)  # it has to get there first
-        for span in (await wire.client_span(), await wire.server_span()):
-            assert shape(span)["status"] == [2, "context deadline exceeded"]
-            assert (span.attributes or {})["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
+        client, server = await wire.client_span(), await wire.server_span()
+        assert shape(client)["status"] == [2, "context deadline exceeded"]
+        assert (client.attributes or {})["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
+        # The server counts from when the call came, so the client's leave may reach it before its own deadline.
+        assert (server.attributes or {})["rpc.response.status_code"] in ("DEADLINE_EXCEEDED", "CANCELLED")
+
+
+class _Context:
+    """What a server knows of a call that ended without an answer."""
+
+    def __init__(self, *, remaining: float | None) -> None:
+        self._remaining = remaining
+
+    def code(self) -> None:
+        """No code was set."""
+
+    def details(self) -> str:
+        return ""
+
+    def time_remaining(self) -> float | None:
+        return self._remaining
+
+
+@pytest.mark.parametrize(
+    ("remaining", "code", "message"),
+    [
+        (0, grpc.StatusCode.DEADLINE_EXCEEDED, "context deadline exceeded"),
+        (0.1, grpc.StatusCode.CANCELLED, "context canceled"),
+        (None, grpc.StatusCode.CANCELLED, "context canceled"),
+    ],
+)
+def test_a_call_that_is_cut_short_ran_out_of_time_or_lost_its_caller(
+    remaining: float | None, code: grpc.StatusCode, message: str
+) -> None:
+    context: Any = _Context(remaining=remaining)
+
+    assert _outcome(context, asyncio.CancelledError()) == (code, message)
 
 
 async def _events(_request: object, _context: object) -> AsyncIterator[object]:
