@@ -212,7 +212,7 @@ async def test_streams_end_with_the_server_and_so_do_logs_that_are_followed(
             session = await clients.enter_async_context(aiohttp.ClientSession())
             logs = await clients.enter_async_context(session.get(followed, ssl=trusting()))
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await remote.to_the_end()
             messages = [message.data async for message in socket]
             assert messages == [b"\x01"]

@@ -17,7 +17,7 @@ EXEC = "/exec/default/web/shell"
 async def to_the_end(socket: aiohttp.ClientWebSocketResponse) -> dict[int, bytes]:
     """Return what each channel brings until the server closes."""
     channels: dict[int, bytes] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for message in socket:
             channels[message.data[0]] = channels.get(message.data[0], b"") + message.data[1:]
     return channels
@@ -54,7 +54,7 @@ async def test_a_terminal_takes_sizes_beside_what_is_typed(lab: Lab) -> None:
         await socket.send_bytes(b'\x04{"Width":77,"Height":33}')
         await socket.send_bytes(b"\x00echo $((6 * 7))\r")
         seen = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while b"42" not in seen:
                 seen += (await socket.receive_bytes())[1:]
 
@@ -70,7 +70,7 @@ async def test_a_container_can_be_attached_to(lab: Lab) -> None:
     async with web_socket(f"{lab.url}/attach/default/web/shell?input=1&output=1", V5) as socket:
         await socket.send_bytes(b"\x00echo hi\n")
         seen = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while b"hi\n" not in seen:
                 seen += (await socket.receive_bytes())[1:]
 
