@@ -180,18 +180,7 @@ class _Metrics:
             ),
             registry=registry,
         )
-        self.restarted = Counter(
-            "kubelet_restarted_pods_total",
-            (
-                "Number of pods that have been restarted because they were deleted and recreated with the"
-                " same UID while the kubelet was watching them (common for static pods, extremely "
-                "uncommon for API pods)"
-            ),
-            ["static"],
-            registry=registry,
-        )
-        for static in ("", "true"):
-            self.restarted.labels(static)
+        self.restarted = _restarted_pods(registry)
 
     def count(
         self, desired: Mapping[PodUID, Pod], working: Mapping[PodUID, Worker], *, rejected: Collection[PodUID]
@@ -213,6 +202,22 @@ class _Metrics:
             if worker.state is not WorkerState.FINISHED:
                 labels = (worker.state.value, _config_label(worker, desired), _worker_label(worker))
                 self._working.labels(*labels).inc()
+
+
+def _restarted_pods(registry: CollectorRegistry) -> Counter:
+    restarted = Counter(
+        "kubelet_restarted_pods_total",
+        (
+            "Number of pods that have been restarted because they were deleted and recreated with the"
+            " same UID while the kubelet was watching them (common for static pods, extremely "
+            "uncommon for API pods)"
+        ),
+        ["static"],
+        registry=registry,
+    )
+    for static in ("", "true"):
+        restarted.labels(static)
+    return restarted
 
 
 def _static_label(pod: Pod) -> str:

@@ -94,6 +94,11 @@ def compute_pod_status(
     status.initContainerStatuses = init or None
     status.containerStatuses = regular or None
     status.ephemeralContainerStatuses = ephemeral or None
+    return _with_facts(status, pod, observed)
+
+
+def _with_facts(status: PodStatus, pod: Pod, observed: ObservedPod) -> PodStatus:
+    """Add what does not depend on how far the pod has come."""
     status.podIP, status.podIPs = next(iter(observed.ips), None), [PodIP(ip=ip) for ip in observed.ips] or None
     status.resources = _resources(pod)
     status.allocatedResources = status.resources.requests
