@@ -140,10 +140,12 @@ class Lab:
         return program
 
     def start_collector(self) -> Program:
-        """Start the trace receiver and wait for its port."""
+        """Start the trace receiver and wait for its ports."""
         addresses = ["--grpc", f"127.0.0.1:{self.grpc_port}", "--http", f"127.0.0.1:{self.http_port}", "--ui", self.ui]
         program = self.spawn("collector", "kubeletsim", "traces", "collect", *addresses, "--db", str(self.database))
-        self.wait(lambda: _answers(("127.0.0.1", self.grpc_port)), what="the receiver's port", program=program)
+        pages = [int(self.ui.rpartition(":")[2])] if self.ui != "off" else []
+        for port in (self.grpc_port, self.http_port, *pages):
+            self.wait(lambda port=port: _answers(("127.0.0.1", port)), what="the receiver's ports", program=program)
         return program
 
     def pull(self, image: str) -> None:
